@@ -1,0 +1,59 @@
+# Copyright: Endpoint Statistics Operations contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+.DEFAULT_GOAL := help
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+export ENDPOINT_STATS_OPS_CACHE := $(or $(ENDPOINT_STATS_OPS_CACHE),$(HOME)/.cache/endpoint-stats-ops)
+CACHE := $(ENDPOINT_STATS_OPS_CACHE)
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := $(shell $(PYTHON) tools/venv.py --path)
+export PATH := $(VENV)/bin:$(PATH)
+export ANSIBLE_COLLECTIONS_PATH := $(CACHE)/dev
+export RUFF_CACHE_DIR := $(CACHE)/ruff
+export PYTHONDONTWRITEBYTECODE := 1
+# Ansible refuses a locale without UTF-8, and a fresh machine may have none.
+export LC_ALL := C.UTF-8
+NAME ?= demo
+
+.PHONY: help venv environment demo demo-down lab-up lab-down lint unit molecule integration e2e test
+
+help: ## this list
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+venv: ## the Python environment, in the cache
+	@$(PYTHON) tools/venv.py
+
+environment:
+	@$(PYTHON) tools/venv.py > /dev/null
+
+demo: environment ## machines, a Kubernetes cluster on them, and a second run that changes nothing
+	@python -m tools.demo --name $(NAME)
+
+demo-down: lab-down ## remove the demo with everything it made (NAME=demo)
+
+lab-up: environment ## only the machines, bare (NAME=demo)
+	@python -m lab up --name $(NAME)
+
+lab-down: environment ## remove a lab's machines, volumes and network (NAME=demo)
+	@python -m lab down --name $(NAME)
+
+lint: environment ## ruff, mypy, yamllint, ansible-lint, ansible-doc, changelog, house rules, ansible-test sanity (ONLY=name)
+	@python -m tools.lint $(if $(ONLY),"$(ONLY)")
+
+unit: environment ## tests that need nothing but Python
+	@python -m pytest -q --numprocesses auto --dist loadfile tests/unit
+
+molecule: environment ## the roles on the lab's machines
+	@python -m molecule test --scenario-name kubernetes_cluster
+
+integration: environment ## the lab itself, on a lab of its own
+	@python -m pytest -q tests/integration
+
+e2e: environment ## a cluster of its own, built, damaged, refused, lost and killed (about a quarter of an hour)
+	@python -m pytest -q tests/e2e
+
+test: environment ## all of the above checks, with a summary
+	@python -m tools.test

@@ -1,0 +1,15 @@
+# Copyright: Endpoint Statistics Operations contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options that several modules share; each function has a documentation fragment of the same name as its twin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def kubeconfig() -> dict[str, dict[str, Any]]:
+    return {
+        "kubeconfig": {"type": "path", "required": True},
+        "context": {"type": "str"},
+    }

@@ -1,0 +1,97 @@
+# Copyright: Endpoint Statistics Operations contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""External programs: argument lists only, read to the end, bounded in time, ended with their parent."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import shlex
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ._errors import OpsError
+
+_PR_SET_PDEATHSIG = 1
+_SHOWN_OUTPUT_CHARACTERS = 2000
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A program that has ended."""
+
+    argv: tuple[str, ...]
+    returncode: int
+    stdout: str
+    stderr: str
+
+    def check(self, summary: str, *, remedy: str = "") -> Completed:
+        if self.returncode == 0:
+            return self
+        said = _tail(self.stderr) or _tail(self.stdout) or "it printed nothing"
+        raise OpsError(
+            summary,
+            where=shlex.join(self.argv),
+            cause=f"exit status {self.returncode}: {said}",
+            remedy=remedy,
+            returncode=self.returncode,
+        )
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    timeout_seconds: float,
+    environment: Mapping[str, str] | None = None,
+    input_text: str | None = None,
+) -> Completed:
+    """Run a program to its end; secrets go in `environment` or `input_text`, never in `argv`."""
+    try:
+        process = subprocess.Popen(
+            list(argv),
+            stdin=subprocess.DEVNULL if input_text is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, **(environment or {}), "LC_ALL": "C", "LANGUAGE": "C"},
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+            preexec_fn=_end_with_parent,
+        )
+    except OSError as error:
+        raise OpsError("A program could not be started", where=shlex.join(argv), cause=str(error)) from error
+    try:
+        stdout, stderr = process.communicate(input_text, timeout=timeout_seconds)
+    except subprocess.TimeoutExpired as error:
+        stderr = _end_group(process)[1]
+        raise OpsError(
+            f"A program did not end within {timeout_seconds:g} seconds",
+            where=shlex.join(argv),
+            cause=_tail(stderr) or "it printed no error",
+            timeout_seconds=timeout_seconds,
+        ) from error
+    except BaseException:
+        _end_group(process)
+        raise
+    return Completed(tuple(argv), process.returncode, stdout, stderr)
+
+
+def _end_with_parent() -> None:
+    """Linux ends the child when the parent dies, however the parent dies."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _end_group(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """End the program with everything it has started, and read what it said."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    return process.communicate()
+
+
+def _tail(text: str) -> str:
+    return text.strip()[-_SHOWN_OUTPUT_CHARACTERS:]

@@ -1,0 +1,132 @@
+# Copyright: Endpoint Statistics Operations contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A lab and its cluster as their users reach them: the lab's program, SSH, the playbooks, kubectl."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from lab import network, ssh
+from lab.machines import USER, Machine
+from lab.paths import CHECKOUT, LabPaths
+from tests.e2e.runs import Run
+
+COLLECTION = "endpoint_stats.ops"
+TRACKED = CHECKOUT / "inventories/lab"
+_LONGEST_RUN_SECONDS = 900
+_POLL_SECONDS = 1
+Answer = TypeVar("Answer")
+
+
+def wait_until(question: Callable[[], Answer], *, seconds: float, what: str) -> Answer:
+    """Ask until the answer is true; the last answer is the message of the failure."""
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = question()
+        if answer:
+            return answer
+        assert time.monotonic() < deadline, f"no {what} within {seconds:g} s; last answer: {answer!r}"
+        time.sleep(_POLL_SECONDS)
+
+
+def succeed(argv: Sequence[str], **options: Any) -> str:
+    """What a program prints that has to succeed."""
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=_LONGEST_RUN_SECONDS, check=False, **options)
+    assert done.returncode == 0, f"{shlex.join(argv)}: exit status {done.returncode}\n{done.stdout}{done.stderr}"
+    return str(done.stdout)
+
+
+@dataclass(frozen=True)
+class Lab:
+    """One lab of this host."""
+
+    name: str
+
+    @property
+    def paths(self) -> LabPaths:
+        return LabPaths.of(self.name)
+
+    def command(self, *arguments: str) -> str:
+        """Run the lab's own program."""
+        return succeed([sys.executable, "-m", "lab", *arguments, "--name", self.name], cwd=CHECKOUT)
+
+    def address(self, machine: str) -> str:
+        """Where a machine is reached."""
+        found = network.find(self.name)
+        assert found, f"lab {self.name} is not up"
+        return found.address(Machine(self.name, machine).number)
+
+    def login(self, machine: str) -> list[str]:
+        """The command that opens a shell as root on a machine."""
+        options = ["-i", str(self.paths.ssh / "id_ed25519"), *ssh.common_options(self.paths)]
+        return ["ssh", *options, f"{USER}@{self.address(machine)}", "sudo", "bash", "-euo", "pipefail", "-s"]
+
+    def root(self, machine: str, script: str) -> str:
+        """What a script prints that root runs on a machine."""
+        return succeed(self.login(machine), input=script).strip()
+
+    def playbook(self, name: str, arguments: Sequence[str] = (), *, inventories: Sequence[str] | None = None) -> list[str]:
+        """The command of a playbook of the collection against this lab."""
+        sources = inventories if inventories is not None else [str(TRACKED), str(self.paths.inventory)]
+        return ["ansible-playbook", *(f"--inventory={source}" for source in sources), *arguments, f"{COLLECTION}.{name}"]
+
+    def play(
+        self,
+        name: str = "site",
+        *arguments: str,
+        check: bool = False,
+        variables: Mapping[str, Any] | None = None,
+        inventories: Sequence[str] | None = None,
+    ) -> Run:
+        """Run a playbook and collect what it reports."""
+        options = [*(["--check", "--diff"] if check else []), *(["--extra-vars", json.dumps(variables)] if variables else []), *arguments]
+        reporting = {"ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json", "ANSIBLE_SHOW_CUSTOM_STATS": "1", "ANSIBLE_DEPRECATION_WARNINGS": "0"}
+        begun = time.monotonic()
+        done = subprocess.run(
+            self.playbook(name, options, inventories=inventories),
+            cwd=CHECKOUT,
+            env={**os.environ, **reporting},
+            capture_output=True,
+            text=True,
+            timeout=_LONGEST_RUN_SECONDS,
+            check=False,
+        )
+        run = Run(done.returncode, time.monotonic() - begun, done.stdout + done.stderr * ("{\n" not in done.stdout))
+        print(f"{name}: {run.seconds:.1f} s, exit status {run.status}")
+        return run
+
+    def kubectl(self, *arguments: str, stdin: str = "") -> str:
+        """What kubectl prints with the kubeconfig that the playbook fetched."""
+        program = next((self.paths.files / "kubernetes").glob("v*/bin/linux/*/kubectl"))
+        return succeed([str(program), "--kubeconfig", str(self.paths.kubeconfig), *arguments], input=stdin)
+
+    def get(self, *arguments: str) -> dict[str, Any]:
+        """Objects of the cluster."""
+        found: dict[str, Any] = json.loads(self.kubectl("get", *arguments, "--output=json"))
+        return found
+
+    def nodes(self) -> dict[str, dict[str, Any]]:
+        """The nodes by name."""
+        return {item["metadata"]["name"]: item for item in self.get("nodes")["items"]}
+
+    def ready(self) -> set[str]:
+        """Names of the nodes that are Ready."""
+        return {
+            name
+            for name, node in self.nodes().items()
+            if any(condition["type"] == "Ready" and condition["status"] == "True" for condition in node["status"]["conditions"])
+        }
+
+
+def text_of(*roots: Path) -> str:
+    """All text below some directories."""
+    return "\n".join(path.read_text(errors="replace") for root in roots for path in sorted(root.rglob("*")) if path.is_file())

@@ -1,0 +1,3 @@
+# Copyright: Endpoint Statistics Operations contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the Makefile calls."""
