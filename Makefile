@@ -18,7 +18,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 export LC_ALL := C.UTF-8
 NAME ?= demo
 
-.PHONY: help venv environment demo demo-down lab-up lab-down lint unit molecule integration e2e test
+.PHONY: help venv environment demo demo-down lab-up lab-down lint unit molecule integration e2e test proof
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -52,8 +52,11 @@ molecule: environment ## the roles on the lab's machines
 integration: environment ## the lab itself, on a lab of its own
 	@python -m pytest -q tests/integration
 
-e2e: environment ## a cluster of its own, built, damaged, refused, lost and killed (about a quarter of an hour)
+e2e: environment ## a cluster as its users meet it: it works, it is repaired, it refuses
 	@python -m pytest -q tests/e2e
 
 test: environment ## all of the above checks, with a summary
 	@python -m tools.test
+
+proof: environment ## what takes longer: built in time, damaged one by one, lost, killed (ONLY=area)
+	@python -m tools.proof $(ONLY)

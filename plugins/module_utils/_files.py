@@ -85,7 +85,18 @@ def difference(wanted: Wanted) -> Difference | None:
 
 
 def write(wanted: Wanted) -> None:
-    """Puts it there, whole or not at all; missing parents get mode 0755."""
+    """Puts it there, whole or not at all; missing parents get mode 0755. What was there stays until the new content is on disk."""
+    try:
+        _put(wanted)
+    except OSError as error:
+        raise OpsError(
+            f"{wanted.path} could not be written",
+            cause=error.strerror or str(error),
+            remedy="What was there before is unchanged; give the disk room or the directory its rights, and run again.",
+        ) from error
+
+
+def _put(wanted: Wanted) -> None:
     path = wanted.path
     path.parent.mkdir(parents=True, exist_ok=True)
     if wanted.data is None:

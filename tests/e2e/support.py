@@ -81,7 +81,7 @@ class Lab:
 
     def play(
         self,
-        name: str = "site",
+        name: str = "kubernetes_cluster",
         *arguments: str,
         check: bool = False,
         variables: Mapping[str, Any] | None = None,

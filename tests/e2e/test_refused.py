@@ -47,7 +47,7 @@ class Refused:
 
     variables: dict[str, Any]
     words: tuple[str, ...]
-    playbook: str = "site"
+    playbook: str = "kubernetes_cluster"
 
 
 INPUTS = {

@@ -223,7 +223,7 @@ def node_failures(machines: dict[str, Probe], nodes: dict[str, dict[str, Any]]) 
             yield failed(
                 name,
                 f"a live node of this name runs on another machine (machine id {node['machine_id']}, this one has {machine['machine_id']})",
-                "Give the new machine another name, or stop the old one first.",
+                "Give the new machine another name, or stop the old one; the cluster gives it up about a minute later, then run again.",
             )
 
 

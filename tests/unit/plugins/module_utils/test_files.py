@@ -62,3 +62,10 @@ def test_members_of_archives(tmp_path: Path) -> None:
     assert members(str(tmp_path / "release.tar.gz"), ["bin/ctr"]) == {"bin/ctr": b"program"}
     with pytest.raises(OpsError, match="it has no file bin/absent"):
         members(str(tmp_path / "release.tar.gz"), ["bin/absent"])
+
+
+def test_a_path_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("kept")
+    with pytest.raises(OpsError, match=r"file/below could not be written\. Cause: Not a directory"):
+        write(Wanted(tmp_path / "file" / "below", 0o600, b"x"))
+    assert (tmp_path / "file").read_text() == "kept"

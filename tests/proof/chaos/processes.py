@@ -51,7 +51,7 @@ def watch(lab: Lab, *arguments: str) -> Watched:
     watcher.start()
     begun = time.monotonic()
     try:
-        command = lab.playbook("site", arguments)
+        command = lab.playbook("kubernetes_cluster", arguments)
         done = subprocess.run(command, cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     finally:
         ended.set()
@@ -62,7 +62,9 @@ def watch(lab: Lab, *arguments: str) -> Watched:
 def kill_during(lab: Lab, command: str, machine: str, *, after: str = "true") -> None:
     """Start the playbook, wait until a command runs on a machine, and end both with SIGKILL."""
     question = f"pgrep --full '^{command}' && {after} || true"
-    run = subprocess.Popen(lab.playbook("site"), cwd=CHECKOUT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    run = subprocess.Popen(
+        lab.playbook("kubernetes_cluster"), cwd=CHECKOUT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
     try:
         wait_until(lambda: lab.root(machine, question) or run.poll() is not None, seconds=300, what=command)
         assert run.poll() is None, f"the run ended before {command} was seen"

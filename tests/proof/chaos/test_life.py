@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import pytest
 import yaml
 
-from tests.e2e.processes import Watched, kill_during, watch
 from tests.e2e.support import TRACKED, Lab, text_of, wait_until
+from tests.proof.chaos.processes import Watched, kill_during, watch
 
 WORKER = "worker-2"
 JOIN_SECONDS = 60
@@ -128,6 +128,8 @@ def test_a_lost_machine_is_reported_and_its_successor_joins(lab: Lab, claim: str
     assert [finding["subject"] for finding in run.findings("kubernetes_node_not_in_inventory")] == [WORKER]
     assert lab.nodes()[WORKER]["metadata"]["uid"] == former
     lab.command("up", "--workers", "2")
+    # As long as the cluster believes the old kubelet alive, the name is its.
+    wait_until(lambda: WORKER not in lab.ready(), seconds=120, what="node given up")
     run = lab.play().expect()
     assert lab.ready() == {"control-1", "worker-1", WORKER}
     assert lab.nodes()[WORKER]["metadata"]["uid"] != former

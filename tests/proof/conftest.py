@@ -1,0 +1,9 @@
+# Copyright: Endpoint Statistics Operations contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The labs of the end-to-end tests, for what takes longer."""
+
+from __future__ import annotations
+
+from tests.e2e.conftest import built, converged, lab
+
+__all__ = ["built", "converged", "lab"]
