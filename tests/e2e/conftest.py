@@ -58,6 +58,14 @@ def lab(converged: set[str]) -> Lab:
 
 
 @pytest.fixture(scope="session")
+def stack_lab(lab: Lab) -> Lab:
+    """The lab `test` with the Endpoint Statistics stack on its cluster."""
+    lab.command("images")
+    lab.play("site").expect()
+    return lab
+
+
+@pytest.fixture(scope="session")
 def workload(lab: Lab) -> Iterator[str]:
     """Pods, a service, a claim and an autoscaler in a namespace of their own."""
     lab.kubectl("apply", "--filename", str(MANIFEST))
