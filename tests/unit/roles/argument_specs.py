@@ -39,9 +39,15 @@ class Role:
         return cls(
             name=path.name,
             entries=_load(path / "meta" / "argument_specs.yml").get("argument_specs", {}),
-            defaults=_load(path / "defaults" / "main.yml"),
+            defaults=_defaults(path / "defaults"),
             tasks={file.stem: yaml.safe_load(file.read_text()) for file in sorted((path / "tasks").glob("*.yml"))},
         )
+
+
+def _defaults(directory: Path) -> dict[str, Any]:
+    """Ansible reads defaults/main.yml, or every file of the directory defaults/main."""
+    files = sorted((directory / "main").glob("*.yml")) or [directory / "main.yml"]
+    return {name: value for file in files for name, value in _load(file).items()}
 
 
 def _load(path: Path) -> dict[str, Any]:
@@ -103,7 +109,7 @@ def _compare(name: str, option: Mapping[str, Any], defaults: Mapping[str, Any]) 
         return
     value = defaults[name]
     if "default" not in option:
-        yield f"{name} has a default in defaults/main.yml only"
+        yield f"{name} has a default in defaults only"
     elif option["default"] != value or isinstance(option["default"], bool) != isinstance(value, bool):
         yield f"{name} is {value!r} by default, its spec says {option['default']!r}"
     yield from _type_complaints(name, option, value)

@@ -66,7 +66,7 @@ def test_a_good_role_passes() -> None:
         ({"defaults": {"web_new": 1}}, "web_new has a default and no spec"),
         ({"options": {"port": {"type": "int"}}}, "port does not begin with the role's name"),
         ({"options": {"web_more": {"default": "x"}}}, "main: web_more has a default in the spec only"),
-        ({"defaults": {"web_hint": "x"}}, "main: web_hint has a default in defaults/main.yml only"),
+        ({"defaults": {"web_hint": "x"}}, "main: web_hint has a default in defaults only"),
         ({"defaults": {"web_port": 81}}, "main: web_port is 81 by default, its spec says 80"),
         (
             {"defaults": {"web_name": "{{ other }}"}},
@@ -116,3 +116,16 @@ def test_files_are_read(tmp_path: Path) -> None:
         "main: web_port is 2 by default, its spec says 1",
         "tasks/extra.yml is an entry point without a spec",
     ]
+
+
+def test_the_defaults_may_be_several_files(tmp_path: Path) -> None:
+    for name, text in {
+        "meta/argument_specs.yml": "argument_specs: {main: {options: {web_a: {type: int, default: 1}, web_b: {default: x}}}}",
+        "defaults/main/first.yml": "web_a: 1",
+        "defaults/main/second.yml": "web_b: y",
+        "tasks/main.yml": "[]",
+    }.items():
+        path = tmp_path / "web" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    assert complaints(Role.read(tmp_path / "web")) == ["main: web_b is 'y' by default, its spec says 'x'"]
