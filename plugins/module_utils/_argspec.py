@@ -13,3 +13,19 @@ def kubeconfig() -> dict[str, dict[str, Any]]:
         "kubeconfig": {"type": "path", "required": True},
         "context": {"type": "str"},
     }
+
+
+def cluster_access() -> dict[str, dict[str, Any]]:
+    return {
+        "kubeconfig": {"type": "path", "default": ""},
+        "context": {"type": "str"},
+    }
+
+
+def thresholds(warning: float, critical: float) -> dict[str, Any]:
+    """An option with the two limits of a measured value; each module documents its own."""
+    return {
+        "type": "dict",
+        "default": {"warning": warning, "critical": critical},
+        "options": {"warning": {"type": "float", "default": warning}, "critical": {"type": "float", "default": critical}},
+    }

@@ -23,6 +23,7 @@ with declare("urllib3"):
 
 _REQUEST_TIMEOUT_SECONDS = 10
 _SHOWN_ANSWER_CHARACTERS = 500
+_KUBELET_PORT = 10250
 
 
 class ApiError(OpsError):
@@ -40,13 +41,16 @@ class ApiError(OpsError):
 
 
 class Api:
-    """The calls the collection makes to one API server."""
+    """The calls the collection makes to one API server; without a kubeconfig as the ServiceAccount of the pod it runs in."""
 
     def __init__(self, kubeconfig: str, context: str | None = None) -> None:
-        self._client = _load(kubeconfig, context)
+        self._client = _load(kubeconfig, context) if kubeconfig else _load_from_pod()
         self._client.configuration.retries = False
         self._server = self._client.configuration.host
         self._core = kubernetes.client.CoreV1Api(self._client)
+        self._apps = kubernetes.client.AppsV1Api(self._client)
+        self._batch = kubernetes.client.BatchV1Api(self._client)
+        self._networking = kubernetes.client.NetworkingV1Api(self._client)
         self._certificates = kubernetes.client.CertificatesV1Api(self._client)
         self._authorization = kubernetes.client.AuthorizationV1Api(self._client)
 
@@ -79,6 +83,72 @@ class Api:
         answer = self._call("The rights could not be asked for", review, {"spec": {"resourceAttributes": attributes}})
         return bool(json.loads(answer)["status"]["allowed"])
 
+    def get(self, summary: str, path: str, **query: Any) -> dict[str, Any]:
+        """The document at a path."""
+        return _document(summary, f"{self._server}{path}", self.text(summary, path, **query))
+
+    def text(self, summary: str, path: str, **query: Any) -> str:
+        """What the API server sends for a path; the names in a query are those of the API."""
+        return self._raw(summary, f"{self._server}{path}", query)
+
+    def kubelet_stats(self, address: str) -> dict[str, Any]:
+        """What a kubelet says when it is asked itself: that needs the right to nodes/stats, the way through the API server nodes/proxy."""
+        url = f"https://{f'[{address}]' if ':' in address else address}:{_KUBELET_PORT}/stats/summary"
+        summary = "The kubelet could not be asked"
+        return _document(summary, url, self._raw(summary, url, {}))
+
+    def _raw(self, summary: str, url: str, query: dict[str, Any]) -> str:
+        """A plain GET with the client's credentials and authorities; the generated calls differ between versions of the library."""
+        credentials = self._client.configuration.auth_settings().values()
+        headers = {setting["key"]: setting["value"] for setting in credentials if setting["in"] == "header"}
+        timeout = urllib3.Timeout(connect=_REQUEST_TIMEOUT_SECONDS, read=_REQUEST_TIMEOUT_SECONDS)
+        pool = self._client.rest_client.pool_manager
+        try:
+            answer = pool.request("GET", url, fields=query, headers=headers, timeout=timeout, retries=False)
+        except urllib3.exceptions.HTTPError as error:
+            raise ApiError(summary, status=0, where=url, cause=str(error)) from error
+        if answer.status != 200:
+            cause = f"HTTP status {answer.status}: {_said(answer.data) or answer.reason}"
+            raise ApiError(summary, status=answer.status, where=url, cause=cause)
+        return str(answer.data.decode("utf-8", errors="replace"))
+
+    def config_map(self, namespace: str, name: str) -> dict[str, Any] | None:
+        return self._read(f"The ConfigMap {namespace}/{name} could not be read", self._core.read_namespaced_config_map, name, namespace)
+
+    def pod(self, namespace: str, name: str) -> dict[str, Any] | None:
+        return self._read(f"The pod {namespace}/{name} could not be read", self._core.read_namespaced_pod, name, namespace)
+
+    def namespaces(self) -> list[dict[str, Any]]:
+        return _items(self._call("The namespaces could not be listed", self._core.list_namespace))
+
+    def network_policies(self) -> list[dict[str, Any]]:
+        return _items(self._call("The NetworkPolicies could not be listed", self._networking.list_network_policy_for_all_namespaces))
+
+    def workloads(self, namespace: str) -> list[dict[str, Any]]:
+        """Everything in a namespace that has a pod template, with its kind."""
+        listings = {
+            "Deployment": self._apps.list_namespaced_deployment,
+            "StatefulSet": self._apps.list_namespaced_stateful_set,
+            "DaemonSet": self._apps.list_namespaced_daemon_set,
+            "Job": self._batch.list_namespaced_job,
+            "CronJob": self._batch.list_namespaced_cron_job,
+        }
+        return [
+            {**item, "kind": kind}
+            for kind, listing in listings.items()
+            for item in _items(self._call(f"The objects of kind {kind} in {namespace} could not be listed", listing, namespace))
+        ]
+
+    def _read(self, summary: str, call: Callable[..., Any], *arguments: Any) -> dict[str, Any] | None:
+        """One object; none where there is no such one."""
+        try:
+            found: dict[str, Any] = json.loads(self._call(summary, call, *arguments))
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+        return found
+
     def _call(self, summary: str, call: Callable[..., Any], *arguments: Any, **options: Any) -> str:
         timeout = (_REQUEST_TIMEOUT_SECONDS, _REQUEST_TIMEOUT_SECONDS)
         try:
@@ -93,6 +163,8 @@ class Api:
 
 def _load(kubeconfig: str, context: str | None) -> Any:
     """Messages of a YAML parser quote the file, so only its kind of complaint is passed on."""
+    if not kubeconfig:
+        return _of_this_pod()
     if not Path(kubeconfig).is_file():
         raise OpsError("The kubeconfig is not there", where=kubeconfig, remedy="Name a file that exists on this host.")
     try:
@@ -102,6 +174,36 @@ def _load(kubeconfig: str, context: str | None) -> Any:
     except Exception as error:  # whatever a parser or a credential plugin says may carry a secret
         cause = type(error).__name__
     raise OpsError("The kubeconfig could not be used", where=kubeconfig, cause=cause, remedy="Check it with kubectl.")
+
+
+def _load_from_pod() -> Any:
+    try:
+        configuration = kubernetes.client.Configuration()
+        kubernetes.config.load_incluster_config(client_configuration=configuration)
+    except kubernetes.config.ConfigException as error:
+        raise OpsError(
+            "No kubeconfig was given, and this is no pod with a ServiceAccount",
+            cause=str(error),
+            remedy="Set endpoint_stats_kubeconfig to the path of a kubeconfig.",
+        ) from error
+    return kubernetes.client.ApiClient(configuration)
+
+
+def _document(summary: str, where: str, answer: str) -> dict[str, Any]:
+    try:
+        return dict(json.loads(answer))
+    except ValueError as error:
+        raise ApiError(summary, status=0, where=where, cause="the answer is no JSON document") from error
+
+
+def _of_this_pod() -> Any:
+    configuration = kubernetes.client.Configuration()
+    try:
+        kubernetes.config.load_incluster_config(client_configuration=configuration)
+    except kubernetes.config.ConfigException as error:
+        remedy = "Set endpoint_stats_kubeconfig; only in a pod with a ServiceAccount's token may it be empty."
+        raise OpsError("No kubeconfig is named, and this is no pod with a ServiceAccount", cause=str(error), remedy=remedy) from error
+    return kubernetes.client.ApiClient(configuration)
 
 
 def _items(answer: str) -> list[dict[str, Any]]:
