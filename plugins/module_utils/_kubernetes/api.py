@@ -163,8 +163,6 @@ class Api:
 
 def _load(kubeconfig: str, context: str | None) -> Any:
     """Messages of a YAML parser quote the file, so only its kind of complaint is passed on."""
-    if not kubeconfig:
-        return _of_this_pod()
     if not Path(kubeconfig).is_file():
         raise OpsError("The kubeconfig is not there", where=kubeconfig, remedy="Name a file that exists on this host.")
     try:
@@ -194,16 +192,6 @@ def _document(summary: str, where: str, answer: str) -> dict[str, Any]:
         return dict(json.loads(answer))
     except ValueError as error:
         raise ApiError(summary, status=0, where=where, cause="the answer is no JSON document") from error
-
-
-def _of_this_pod() -> Any:
-    configuration = kubernetes.client.Configuration()
-    try:
-        kubernetes.config.load_incluster_config(client_configuration=configuration)
-    except kubernetes.config.ConfigException as error:
-        remedy = "Set endpoint_stats_kubeconfig; only in a pod with a ServiceAccount's token may it be empty."
-        raise OpsError("No kubeconfig is named, and this is no pod with a ServiceAccount", cause=str(error), remedy=remedy) from error
-    return kubernetes.client.ApiClient(configuration)
 
 
 def _items(answer: str) -> list[dict[str, Any]]:
