@@ -23,8 +23,8 @@ options:
     suboptions:
       source:
         description: >-
-          Where it comes from: C(namespace) and C(app), for the workloads whose pods have that label C(app); C(namespace) and C(labels), for a pod
-          that has these labels; or C(address), for something that is no pod.
+          Where it comes from: C(namespace) and C(app), for the workloads whose pods have that label C(app); C(namespace) and
+          C(labels), for a pod that has these labels; or C(address), for something that is no pod.
         type: dict
         required: true
       target:

@@ -14,7 +14,8 @@ description:
     the wrong one or O(ignore:--limit) leaves out the hosts of a play; this module makes it an error.
   - Looks, in this order, at the group C(ops) of the inventory, at the hosts of the run, at the credential of the kubeconfig, at the name
     the living cluster gives itself, and at the pod beside the data.
-  - Where the host of the group C(ops) is reached without Kubernetes and no kubeconfig is named, as in a CronJob's pod, the Kubernetes API is not asked.
+  - Where the host of the group C(ops) is reached without Kubernetes and no kubeconfig is named, as in a CronJob's pod, the
+    Kubernetes API is not asked.
 author: Endpoint Statistics Operations contributors (@endpoint-stats)
 options:
   cluster:

@@ -15,6 +15,7 @@ from typing import Any
 
 Policy = Mapping[str, Any]
 Labels = Mapping[str, str]
+_NAME_LABEL = "kubernetes.io/metadata.name"
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,9 @@ class Network:
         if isinstance(peer, Address):
             return False
         if "namespaceSelector" in entry:
-            in_namespace = matches(entry["namespaceSelector"], self._namespaces.get(peer.namespace, {}))
+            # Every namespace carries its name as a label; one that is not made yet will.
+            labels = {**self._namespaces.get(peer.namespace, {}), _NAME_LABEL: peer.namespace}
+            in_namespace = matches(entry["namespaceSelector"], labels)
         else:
             in_namespace = peer.namespace == namespace
         return in_namespace and matches(entry.get("podSelector"), peer.labels)

@@ -125,7 +125,7 @@ def refuse_another_cluster(cluster: Cluster, wanted: str, kubeconfig: str) -> st
 def node_of_pod(cluster: Cluster, namespace: str, name: str) -> str:
     """Where the pod runs, when it is ready for work."""
     where = f"{namespace}/{name}"
-    remedy = "Run the playbook endpoint_stats.ops.app_stack, which makes it; then kubectl --namespace {} describe pod {}.".format(namespace, name)
+    remedy = f"Run the playbook endpoint_stats.ops.app_stack, which makes it; then kubectl --namespace {namespace} describe pod {name}."
     if not name:
         raise OpsError("The host of the group ops names no pod", remedy="Set ansible_kubectl_pod: ops-runner-0 in the inventory.")
     pod = cluster.pod(namespace, name)

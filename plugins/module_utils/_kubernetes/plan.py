@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from .._preflight import failed
 from .._report.finding import Finding
 from .settings import changed_documents, refused_changes
 
@@ -53,10 +54,6 @@ class Plan:
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
-
-
-def failed(subject: str, summary: str, remedy: str) -> dict[str, str]:
-    return {"subject": subject, "summary": summary, "remedy": remedy}
 
 
 def inventory_failures(wanted: Wanted) -> Iterator[dict[str, str]]:

@@ -13,7 +13,7 @@ from ansible_collections.endpoint_stats.ops.plugins.module_utils._kubernetes.net
     matches,
 )
 
-NAMESPACES = {"shop": {"team": "a"}, "watch": {"kubernetes.io/metadata.name": "watch"}}
+NAMESPACES = {"shop": {"team": "a"}, "watch": {}}
 WEB = Pod("web", "shop", {"app": "web", "tier": "front"}, {"http": 8080})
 STORE = Pod("store", "shop", {"app": "store"}, {"sql": 5432}, "10.244.0.9")
 SCRAPER = Pod("scraper", "watch", {"app": "scraper"})
@@ -69,6 +69,7 @@ def test_policies_add_up() -> None:
         ({"namespaceSelector": {}}, SCRAPER, True),
         ({"namespaceSelector": {}, "podSelector": {"matchLabels": {"app": "other"}}}, SCRAPER, False),
         ({"namespaceSelector": {"matchLabels": {"team": "a"}}}, SCRAPER, False),
+        ({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "new"}}}, Pod("first", "new", {}), True),
         ({"namespaceSelector": {}}, OUTSIDE, False),
         ({"ipBlock": {"cidr": "203.0.113.0/24"}}, OUTSIDE, True),
         ({"ipBlock": {"cidr": "203.0.113.0/24", "except": ["203.0.113.7/32"]}}, OUTSIDE, False),
