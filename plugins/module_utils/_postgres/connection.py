@@ -1,0 +1,101 @@
+# Copyright: Endpoint Statistics Operations contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Connections to PostgreSQL: credentials from files, the server's name and certificate checked, every wait bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from .._deps import declare
+from .._errors import OpsError
+from .._tls import credentials
+
+with declare("psycopg", minimum="3.1"):
+    import psycopg
+    import psycopg.rows
+
+_STARTING = ("57P03", "53300")
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where a database is and who connects; an empty C(ca_file) means no TLS, for servers on loopback."""
+
+    host: str
+    port: int
+    database: str
+    credentials_dir: str
+    ca_file: str
+    timeout_seconds: int
+
+    @property
+    def address(self) -> str:
+        return f"{self.host}:{self.port}/{self.database}"
+
+
+class NoConnectionError(OpsError):
+    """No connection; C(down) tells a server that does not serve from one that does not let us in."""
+
+    def __init__(self, server: Server, cause: str, sqlstate: str) -> None:
+        remedy = "" if self._is_down(sqlstate) else "Check the credentials that are mounted and the rights of their role."
+        super().__init__("PostgreSQL does not let us connect", where=server.address, cause=cause, remedy=remedy, sqlstate=sqlstate)
+        self.down = self._is_down(sqlstate)
+
+    @staticmethod
+    def _is_down(sqlstate: str) -> bool:
+        return not sqlstate.startswith(("28", "3D", "42"))
+
+
+@contextmanager
+def connected(server: Server) -> Iterator[Any]:
+    """A read-only session that gives rows as dictionaries."""
+    who = credentials(server.credentials_dir)
+    bound = server.timeout_seconds * 1000
+    options = f"-c statement_timeout={bound} -c lock_timeout={bound} -c idle_in_transaction_session_timeout={bound}"
+    try:
+        connection = psycopg.connect(
+            host=server.host,
+            port=server.port,
+            dbname=server.database,
+            user=who.username,
+            password=who.password,
+            connect_timeout=server.timeout_seconds,
+            sslmode="verify-full" if server.ca_file else "disable",
+            sslrootcert=server.ca_file or None,
+            application_name="endpoint-stats-ops",
+            options=f"{options} -c default_transaction_read_only=on",
+            row_factory=psycopg.rows.dict_row,
+            autocommit=True,
+        )
+    except psycopg.OperationalError as error:
+        raise NoConnectionError(server, _said(error), error.sqlstate or _sqlstate(str(error))) from error
+    try:
+        with connection:
+            yield connection
+    except psycopg.Error as error:
+        cause = f"{_said(error)} (SQLSTATE {error.sqlstate})" if error.sqlstate else _said(error)
+        raise OpsError("PostgreSQL refused a query", where=server.address, cause=cause, sqlstate=error.sqlstate or "") from error
+
+
+def _said(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def _sqlstate(message: str) -> str:
+    """libpq gives no SQLSTATE for a failed start of a session, only the server's words in English or none at all."""
+    words = {
+        "password authentication failed": "28P01",
+        "no pg_hba.conf entry": "28000",
+        "is not permitted to log in": "28000",
+        "does not exist": "3D000",
+        "permission denied": "42501",
+        "starting up": _STARTING[0],
+        "shutting down": _STARTING[0],
+        "too many clients": _STARTING[1],
+        "remaining connection slots": _STARTING[1],
+    }
+    return next((state for word, state in words.items() if word in message), "")
