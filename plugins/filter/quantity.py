@@ -33,27 +33,19 @@ _value:
   sample: 268435456
 """
 
-import re
 from collections.abc import Callable
-from decimal import Decimal
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-_QUANTITY = re.compile(r"^([+-]?[0-9]+(?:\.[0-9]*)?)(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|[eE][+-]?[0-9]+)?$")
-_FACTORS = {
-    **{unit: Decimal(10) ** power for unit, power in {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}.items()},
-    **{unit: Decimal(1024) ** power for power, unit in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), start=1)},
-}
+from ..module_utils._kubernetes.quantity import quantity as parsed
 
 
 def quantity(value: Any) -> int | float:
-    found = _QUANTITY.match(str(value).strip())
-    if isinstance(value, bool) or not found:
-        raise AnsibleFilterError(f"quantity: {value!r} is no Kubernetes quantity, such as 250m or 1Gi.")
-    number, unit = found[1], found[2] or ""
-    exact = Decimal(number) * _FACTORS[unit] if unit in _FACTORS else Decimal(number + unit)
-    return int(exact) if exact == exact.to_integral_value() else float(exact)
+    try:
+        return parsed(value)
+    except ValueError as error:
+        raise AnsibleFilterError(f"quantity: {error}") from error
 
 
 class FilterModule:

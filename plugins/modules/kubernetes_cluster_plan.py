@@ -147,7 +147,6 @@ failure:
 """
 
 import base64
-import os
 import re
 import socket
 import time
@@ -160,9 +159,10 @@ from urllib.parse import urlsplit
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._deps import validate
-from ..module_utils._errors import OpsError, run_module
+from ..module_utils._errors import run_module
 from ..module_utils._kubernetes.machine import certificate_sha256, read_text
-from ..module_utils._kubernetes.plan import Wanted, decide, failed
+from ..module_utils._kubernetes.plan import Wanted, decide
+from ..module_utils._preflight import directory_failures, failed, refuse
 
 
 def kubeconfig_ca_sha256(path: str) -> str:
@@ -197,24 +197,6 @@ def manifest_failures(manifest: dict[str, str]) -> Iterator[dict[str, str]]:
             f"{path} has SHA-256 {found}, expected is {manifest.get('sha256') or 'none'}",
             "Compare the file with the release it should be, then set its SHA-256.",
         )
-
-
-def directory_failures(directories: list[str]) -> Iterator[dict[str, str]]:
-    for directory in directories:
-        if not Path(directory).is_dir():
-            yield failed(directory, "is not a directory on localhost", "Create it, mode 0700.")
-        elif not os.access(directory, os.W_OK):
-            yield failed(directory, "is not writable on localhost", "Change its owner or mode.")
-
-
-def refuse(failures: list[dict[str, str]]) -> None:
-    if not failures:
-        return
-    lines = [f"- {item['subject']}: {item['summary']}. {item['remedy']}" for item in failures]
-    raise OpsError(
-        f"{len(failures)} reason(s) not to start; nothing was changed:\n" + "\n".join(lines) + "\n",
-        failures=failures,
-    )
 
 
 def work(parameters: dict[str, Any]) -> dict[str, Any]:
