@@ -32,9 +32,9 @@ def cache_directory() -> Path:
     return cache
 
 
-def environment_directory(cache: Path) -> Path:
+def environment_directory(cache: Path, lock: Path = LOCK) -> Path:
     python = f"{sys.implementation.name} {sys.version_info.major}.{sys.version_info.minor} {sys.base_prefix}"
-    key = hashlib.sha256(python.encode() + LOCK.read_bytes()).hexdigest()[:16]
+    key = hashlib.sha256(python.encode() + lock.read_bytes()).hexdigest()[:16]
     return cache / "venv" / key
 
 
@@ -58,15 +58,24 @@ def install_venv_module() -> None:
         subprocess.run([*apt, "install", "-y", "python3-venv"], check=True, env=environment)
 
 
-def build(environment: Path) -> None:
+def build(environment: Path, lock: Path = LOCK) -> None:
     """A virtual environment carries its own path, so it is built in place and counts once its marker is there."""
     install_venv_module()
     shutil.rmtree(environment, ignore_errors=True)
     subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
     pip = [str(environment / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-    print(f"Installing {LOCK.relative_to(ROOT)} into {environment}", file=sys.stderr, flush=True)
-    subprocess.run([*pip, "--require-hashes", "-r", str(LOCK)], check=True)
+    print(f"Installing {lock.relative_to(ROOT)} into {environment}", file=sys.stderr, flush=True)
+    subprocess.run([*pip, "--require-hashes", "-r", str(lock)], check=True)
     (environment / "complete").touch()
+
+
+def complete(cache: Path, lock: Path = LOCK) -> Path:
+    """The environment of a lock file, built when it is not there yet."""
+    environment = environment_directory(cache, lock)
+    with only_one(environment.with_name(environment.name + ".lock")):
+        if not (environment / "complete").exists():
+            build(environment, lock)
+    return environment
 
 
 def link_collection(cache: Path) -> None:
@@ -88,10 +97,8 @@ def main() -> None:
     cache = cache_directory()
     environment = environment_directory(cache)
     if not options.path:
-        with only_one(environment.with_name(environment.name + ".lock")):
-            if not (environment / "complete").exists():
-                build(environment)
-            link_collection(cache)
+        complete(cache)
+        link_collection(cache)
     print(environment)
 
 
