@@ -105,6 +105,7 @@ credential_ends_at:
   sample: "2027-11-24T04:00:00Z"
 """
 
+import shutil
 from datetime import UTC, datetime
 from typing import Any
 
@@ -114,7 +115,15 @@ from ..module_utils import _argspec
 from ..module_utils._deps import validate
 from ..module_utils._errors import run_module
 from ..module_utils._kubernetes.api import Api
-from ..module_utils._kubernetes.place import Place, credential_end, node_of_pod, ops_host, refuse_another_cluster, refuse_ended
+from ..module_utils._kubernetes.place import (
+    Place,
+    credential_end,
+    node_of_pod,
+    ops_host,
+    refuse_another_cluster,
+    refuse_ended,
+    refuse_without_kubectl,
+)
 
 KUBECTL = "kubernetes.core.kubectl"
 
@@ -125,6 +134,8 @@ def look(options: dict[str, Any]) -> dict[str, Any]:
     kubeconfig = options["kubeconfig"]
     if not (kubeconfig or by_kubectl):
         return {"changed": False, **Place("local" if options["ops_connection"] == "local" else "other", ops).to_dict()}
+    if by_kubectl:
+        refuse_without_kubectl(shutil.which("kubectl"))
     ends = credential_end(kubeconfig, options["context"])
     refuse_ended(ends, kubeconfig, datetime.now(UTC))
     api = Api(kubeconfig, options["context"])

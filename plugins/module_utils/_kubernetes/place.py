@@ -53,7 +53,7 @@ def ops_host(groups: Mapping[str, Sequence[str]], hosts: Sequence[str]) -> str:
     """The one host of the group ops, when this run has it and localhost."""
     found = list(groups.get(OPS_GROUP) or [])
     if not found:
-        others = ", ".join(sorted(set(groups) - _NO_GROUPS)) or "none"
+        others = ", ".join(sorted(name for name in groups if groups[name] and name not in _NO_GROUPS)) or "none"
         remedy = "Name the inventory of this cluster with -i; inventories/example shows the group."
         raise OpsError("The inventory has no host in the group ops", cause=f"its groups are: {others}", remedy=remedy)
     if len(found) > 1:
@@ -73,7 +73,7 @@ def credential_end(kubeconfig: str, context: str | None) -> datetime | None:
         document = yaml.safe_load(Path(kubeconfig).read_text())
         user = _user(document, context or document["current-context"])
         return _certificate_end(user, Path(kubeconfig).parent) or _token_end(str(user.get("token") or ""))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, yaml.YAMLError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration, yaml.YAMLError):
         return None  # the client will say what is wrong with the file
 
 
@@ -120,6 +120,13 @@ def refuse_another_cluster(cluster: Cluster, wanted: str, kubeconfig: str) -> st
         remedy = "Use the inventory and the kubeconfig of the same cluster."
         raise OpsError(f"This is the cluster {living}, the inventory means {wanted}", where=kubeconfig, remedy=remedy)
     return living
+
+
+def refuse_without_kubectl(found: str | None) -> None:
+    """The connection plugin of the pod runs this program on localhost."""
+    if not found:
+        remedy = "Put the kubectl of the cluster's version into a directory of PATH."
+        raise OpsError("There is no program kubectl on localhost, by which the pod is reached", remedy=remedy)
 
 
 def node_of_pod(cluster: Cluster, namespace: str, name: str) -> str:

@@ -39,7 +39,7 @@ VARIABLES = {
 STORE_SIZE = {"requests": {"cpu": "500m", "memory": "1Gi"}, "limits": {"memory": "1Gi"}}
 for _store in ("postgresql", "redis"):
     VARIABLES |= {f"_app_stack_{_store}_resources": STORE_SIZE, f"_app_stack_{_store}_storage": "10Gi"}
-NAMESPACES = {"endpoint-stats": {}, "ingress": {}, "kube-system": {}, "default": {}, "monitoring": {}}
+NAMESPACES: dict[str, dict[str, str]] = {name: {} for name in ("endpoint-stats", "ingress", "kube-system", "default", "monitoring")}
 
 
 def store(name: str, port: str, number: int) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._kubernetes.edges import Edge, Judgement, judge, pods_of
 
-NAMESPACES = {"shop": {}}
+NAMESPACES: dict[str, dict[str, str]] = {"shop": {}}
 WEB = {"namespace": "shop", "app": "web"}
 STORE = {"namespace": "shop", "app": "store"}
 STRANGER = {"namespace": "shop", "labels": {"app": "stranger"}}
