@@ -18,12 +18,15 @@ def steps() -> list[Step]:
     packages = [part for name in IMPORTABLE if (ROOT / "plugins" / name).is_dir() for part in ("-p", f"{PLUGINS}.{name}")]
     programs = [name for name in PROGRAMS if (ROOT / name).is_dir()]
     mypy = {"MYPYPATH": str(CACHE / "dev"), "MYPY_CACHE_DIR": str(CACHE / "mypy")}
+    # Tests import those modules of the application that need no library.
+    programs_mypy = {**mypy, "MYPYPATH": f"{CACHE / 'dev'}:{ROOT / 'app' / 'src'}"}
     python = sys.executable
     return [
         Step("ruff check", ["ruff", "check", "."]),
         Step("ruff format", ["ruff", "format", "--check", "--diff", "."]),
         Step("mypy plugins", ["mypy", *packages], mypy),
-        Step("mypy programs", ["mypy", *programs], mypy),
+        Step("mypy programs", ["mypy", *programs], programs_mypy),
+        Step("mypy app", [python, "-m", "tools.app"]),
         Step("yamllint", ["yamllint", "--strict", "."]),
         Step("ansible-lint", ["ansible-lint", "--offline", "--strict"]),
         Step("ansible-doc", [python, "-m", "tools.documented"]),
