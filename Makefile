@@ -18,7 +18,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 export LC_ALL := C.UTF-8
 NAME ?= demo
 
-.PHONY: help venv environment demo demo-down lab-up lab-down lint unit molecule integration e2e test proof
+.PHONY: help venv environment demo demo-down lab-up lab-down images lint unit molecule integration e2e test proof
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -39,6 +39,9 @@ lab-up: environment ## only the machines, bare (NAME=demo)
 
 lab-down: environment ## remove a lab's machines, volumes and network (NAME=demo)
 	@python -m lab down --name $(NAME)
+
+images: environment ## build our own images, push them, print the inventory lines (REGISTRY=host[:port][/prefix], PLAIN_HTTP=1)
+	@python -m tools.images --registry "$(REGISTRY)" $(if $(PLAIN_HTTP),--plain-http) $(if $(OUTPUT),--output "$(OUTPUT)")
 
 lint: environment ## ruff, mypy, yamllint, ansible-lint, ansible-doc, changelog, house rules, ansible-test sanity (ONLY=name)
 	@python -m tools.lint $(if $(ONLY),"$(ONLY)")

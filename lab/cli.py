@@ -11,7 +11,7 @@ import sys
 from types import FrameType
 from typing import Any, NoReturn
 
-from lab import labs
+from lab import labs, servers
 from lab.errors import LabError
 from lab.progress import Progress, table
 
@@ -31,6 +31,7 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("down", parents=[named], help="remove everything that is of this lab")
     status = commands.add_parser("status", parents=[named], help="show machines, addresses and states")
     status.add_argument("--json", action="store_true", help="print JSON")
+    commands.add_parser("images", parents=[named], help="build the images of our own and push them to the lab's registry")
     commands.add_parser("artifacts", help="make the files and images that labs share")
     gone = commands.add_parser("remove-machine", parents=[named], help="lose one machine with all it holds")
     gone.add_argument("machine", help="name of the machine, such as worker-1")
@@ -44,7 +45,7 @@ def _terminated(_number: int, _frame: FrameType | None) -> NoReturn:
 def render(status: dict[str, Any]) -> str:
     """The status of a lab as a table."""
     rows = [(machine["name"], str(machine["address"]), machine["pod_subnet"], machine["state"]) for machine in status["machines"]]
-    addresses = {"registry": status["registry"], "files": status["files"]}
+    addresses = {server: status[server] for server in servers.SERVERS}
     rows += [(server["name"], str(addresses[server["name"]]), "", server["state"]) for server in status["servers"]]
     return table(("machine", "address", "pods", "state"), rows)
 
@@ -60,6 +61,8 @@ def _run(options: argparse.Namespace, progress: Progress) -> None:
             labs.down(name, progress)
         case "remove-machine":
             labs.remove_machine(name, options.machine, progress)
+        case "images":
+            labs.push_images(name, progress)
         case "artifacts":
             labs.make_artifacts(progress)
     if options.command != "status":

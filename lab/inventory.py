@@ -16,6 +16,8 @@ from lab.network import Network
 from lab.paths import LabPaths
 
 _HEAD = "# Written by `python -m lab`; every `up` writes it again.\n"
+# The registry of our own images as manifests name it.
+OWN_IMAGES = "images.lab"
 _PRODUCTS = ("kubernetes", "containerd", "runc", "cni_plugins")
 
 
@@ -52,7 +54,10 @@ def variables(name: str, network: Network, *, mirrored: list[str], checksums: di
         "kubernetes_cluster_endpoint": f"api.{name}.lab:6443",
         "kubernetes_cluster_kubeconfig_server": f"https://{network.address(Machine(name, 'control-1').number)}:6443",
         "kubernetes_cluster_release_urls": {product: f"http://{network.files.removesuffix(':80')}/{product}" for product in _PRODUCTS},
-        "kubernetes_cluster_registry_mirrors": {registry: f"http://{network.registry}/v2/{registry}" for registry in mirrored},
+        "kubernetes_cluster_registry_mirrors": {
+            **{registry: f"http://{network.registry}/v2/{registry}" for registry in mirrored},
+            OWN_IMAGES: f"http://{network.images}/v2/{OWN_IMAGES}",
+        },
         "kubernetes_cluster_checksums": checksums,
         **(_cgroup_v1() if cgroups == 1 else {}),
     }
@@ -77,3 +82,11 @@ def write_hosts(lab: LabPaths, groups: dict[str, Any]) -> None:
 def write_variables(lab: LabPaths, values: dict[str, Any]) -> None:
     """Write the variables of all hosts."""
     paths.write(lab.inventory / "group_vars" / "all" / "lab.yml", _HEAD + yaml.safe_dump(values, sort_keys=True, width=1000))
+
+
+def write_images(lab: LabPaths, images: dict[str, str]) -> None:
+    """Write which images the stack runs; `up` leaves them as they are."""
+    paths.write(
+        lab.inventory / "group_vars" / "all" / "images.yml",
+        _HEAD.replace("up", "images") + yaml.safe_dump({"app_stack_images": images}, width=1000),
+    )

@@ -8,7 +8,23 @@ import re
 import shutil
 from typing import Any
 
-from lab import artifacts, catalog, firewall, host, images, inventory, machines, mutex, network, programs, registry, servers, ssh, sysctls
+from lab import (
+    artifacts,
+    catalog,
+    firewall,
+    host,
+    images,
+    inventory,
+    machines,
+    mutex,
+    network,
+    products,
+    programs,
+    registry,
+    servers,
+    ssh,
+    sysctls,
+)
 from lab.errors import LabError
 from lab.machines import Machine
 from lab.paths import LabPaths
@@ -17,6 +33,7 @@ from lab.progress import Progress
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,19}")
 _STOP_SECONDS = 30
+_TRAEFIK = "docker.io/library/traefik"
 
 
 def checked_name(name: str) -> str:
@@ -73,6 +90,22 @@ def up(name: str, control_planes: int, workers: int, progress: Progress) -> None
             for machine in wanted:
                 ssh.check(lab, net, machine)
             step.result = f"{len(wanted)} machines answer by SSH"
+
+
+def push_images(name: str, progress: Progress) -> None:
+    """Make the images of our own, push what the lab's registry lacks, and name them in its inventory."""
+    net = network.find(name)
+    if net is None:
+        raise LabError(f"lab {name}", "there is no such lab", f"run `python -m lab up --name {name}`")
+    shared = make_artifacts(progress)
+    registry_of_lab = f"{net.images}/{inventory.OWN_IMAGES}"
+    found = products.make_all(registry_of_lab, inventory.OWN_IMAGES, shared, progress, plain_http=True)
+    for image in shared.images:
+        if image.name.split(":")[0] == _TRAEFIK:
+            reference = f"docker://{net.registry}/{image.name}"
+            found["traefik"] = f"{_TRAEFIK}@{products.digest_in_registry(reference, plain_http=True)}"
+    products.tidy(shared)
+    inventory.write_images(LabPaths.of(name), found)
 
 
 def _start_machines(wanted: list[Machine], there: set[str], net: network.Network) -> str:
@@ -161,6 +194,7 @@ def status(name: str) -> dict[str, Any]:
         "subnet": str(net.subnet) if net else None,
         "registry": net.registry if net else None,
         "files": net.files if net else None,
+        "images": net.images if net else None,
         "inventory": str(LabPaths.of(name).inventory),
         "cgroup_version": host.cgroup_version(),
         "servers": [{"name": server, "state": states.get(f"endpoint-stats-{name}-{server}", "missing")} for server in servers.SERVERS],

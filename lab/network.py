@@ -15,7 +15,7 @@ from lab.podman import LABEL, answers, podman
 from lab.process import run
 
 _POOL = ipaddress.IPv4Network("10.190.0.0/16")
-_REGISTRY, _FILES = 2, 3
+_REGISTRY, _FILES, _IMAGES = 2, 3, 4
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,11 @@ class Network:
     def registry(self) -> str:
         """host:port of the registry."""
         return f"{self.address(_REGISTRY)}:5000"
+
+    @property
+    def images(self) -> str:
+        """host:port of the registry that images of our own are pushed to."""
+        return f"{self.address(_IMAGES)}:5000"
 
     @property
     def files(self) -> str:

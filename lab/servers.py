@@ -1,6 +1,6 @@
 # Copyright: Endpoint Statistics Operations contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The two servers of a lab's network: the registry and the file server."""
+"""The servers of a lab's network: the registry of upstream's images, the file server, the registry of our own images."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lab.network import Network
 from lab.paths import LabPaths
 from lab.podman import CONFIGURATION_LABEL, LABEL, answers, podman
 
-SERVERS = ("registry", "files")
+SERVERS = ("registry", "files", "images")
 _LISTS = {
     "kubernetes": (".sha256", "{checksum}"),
     "containerd": (".sha256sum", "{checksum}  {file}\n"),
@@ -41,12 +41,17 @@ def write_lists(catalog: Catalog, lab: LabPaths) -> None:
 
 
 def ensure(name: str, catalog: Catalog, lab: LabPaths, network: Network) -> None:
-    """Start both servers; a server whose configuration changed is made again, as it holds nothing."""
+    """Start the servers; one whose configuration changed is made again, as none holds anything itself."""
     files = artifacts.directory(catalog) / "files"
     own = [*network.attach(name, network.registry), f"--volume={registry.directory(catalog)}:/var/lib/registry:ro"]
     _ensure(name, "registry", own, ["docker-registry", "serve", "/etc/endpoint-stats/serve.yml"])
     own = [*network.attach(name, network.files), f"--volume={lab.files}:/srv/files:ro", f"--volume={files}:{files}:ro"]
     _ensure(name, "files", own, ["busybox", "httpd", "-f", "-p", "80", "-h", "/srv/files"])
+    pushed = paths.cache() / "images"
+    pushed.mkdir(parents=True, exist_ok=True)
+    own = [*network.attach(name, network.images), f"--volume={pushed}:/var/lib/registry", "--env=REGISTRY_HTTP_ADDR=:5000"]
+    _ensure(name, "images", own, ["docker-registry", "serve", "/etc/endpoint-stats/fill.yml"])
+    registry.await_http(f"http://{network.images}/v2/", f"registry of our own images of lab {name}")
     registry.await_http(f"http://{network.registry}/v2/", f"registry of lab {name}")
     registry.await_http(f"http://{network.files}/{catalog.files[0].name}", f"file server of lab {name}")
 

@@ -94,7 +94,7 @@ class Lab:
         done = subprocess.run(
             self.playbook(name, options, inventories=inventories),
             cwd=CHECKOUT,
-            env={**os.environ, **reporting},
+            env={**os.environ, **reporting, **self.environment},
             capture_output=True,
             text=True,
             timeout=_LONGEST_RUN_SECONDS,
@@ -104,10 +104,19 @@ class Lab:
         print(f"{name}: {run.seconds:.1f} s, exit status {run.status}")
         return run
 
+    @property
+    def programs(self) -> Path:
+        """Where kubectl lies."""
+        return next((self.paths.files / "kubernetes").glob("v*/bin/linux/*"))
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """With this the playbooks find kubectl, by which they reach the pod of operations."""
+        return {"PATH": f"{self.programs}:{os.environ['PATH']}"}
+
     def kubectl(self, *arguments: str, stdin: str = "") -> str:
         """What kubectl prints with the kubeconfig that the playbook fetched."""
-        program = next((self.paths.files / "kubernetes").glob("v*/bin/linux/*/kubectl"))
-        return succeed([str(program), "--kubeconfig", str(self.paths.kubeconfig), *arguments], input=stdin)
+        return succeed([str(self.programs / "kubectl"), "--kubeconfig", str(self.paths.kubeconfig), *arguments], input=stdin)
 
     def get(self, *arguments: str) -> dict[str, Any]:
         """Objects of the cluster."""

@@ -48,7 +48,10 @@ def test_addresses_are_those_of_the_network() -> None:
     values = _variables(2)
     assert values["kubernetes_cluster_endpoint"] == "api.demo.lab:6443"
     assert values["kubernetes_cluster_kubeconfig_server"] == "https://10.190.4.11:6443"
-    assert values["kubernetes_cluster_registry_mirrors"] == {"registry.k8s.io": "http://10.190.4.2:5000/v2/registry.k8s.io"}
+    assert values["kubernetes_cluster_registry_mirrors"] == {
+        "images.lab": "http://10.190.4.4:5000/v2/images.lab",
+        "registry.k8s.io": "http://10.190.4.2:5000/v2/registry.k8s.io",
+    }
     urls = values["kubernetes_cluster_release_urls"]
     assert isinstance(urls, dict)
     assert urls["cni_plugins"] == "http://10.190.4.3/cni_plugins"
