@@ -41,11 +41,7 @@ def publish(directory: str, taken_at: str, texts: dict[str, str]) -> list[str]:
     paths = []
     for suffix in sorted(texts, key=lambda name: name == "json"):
         path = Path(directory) / f"{file_name(taken_at)}.{suffix}"
-        try:
-            write(Wanted(path, _MODE, texts[suffix].encode()))
-        except OSError as error:
-            remedy = "Name a directory that can be written, in endpoint_stats_reports_dir."
-            raise OpsError("The report could not be written", where=str(path), cause=str(error), remedy=remedy) from error
+        write(Wanted(path, _MODE, texts[suffix].encode()))
         paths.append(str(path))
     return paths
 
