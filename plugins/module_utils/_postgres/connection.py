@@ -12,7 +12,7 @@ from typing import Any
 
 from .._deps import declare
 from .._errors import OpsError
-from .._tls import credentials
+from .._tls import Credentials, credentials
 
 with declare("psycopg", minimum="3.1"):
     import psycopg
@@ -53,7 +53,13 @@ class NoConnectionError(OpsError):
 @contextmanager
 def connected(server: Server) -> Iterator[Any]:
     """A read-only session that gives rows as dictionaries."""
-    who = credentials(server.credentials_dir)
+    with session(server, credentials(server.credentials_dir), "-c default_transaction_read_only=on") as connection:
+        yield connection
+
+
+@contextmanager
+def session(server: Server, who: Credentials, settings: str = "") -> Iterator[Any]:
+    """A session that gives rows as dictionaries and commits each statement by itself."""
     bound = server.timeout_seconds * 1000
     options = f"-c statement_timeout={bound} -c lock_timeout={bound} -c idle_in_transaction_session_timeout={bound}"
     try:
@@ -67,7 +73,7 @@ def connected(server: Server) -> Iterator[Any]:
             sslmode="verify-full" if server.ca_file else "disable",
             sslrootcert=server.ca_file or None,
             application_name="endpoint-stats-ops",
-            options=f"{options} -c default_transaction_read_only=on",
+            options=f"{options} {settings}".strip(),
             row_factory=psycopg.rows.dict_row,
             autocommit=True,
         )
