@@ -1,0 +1,325 @@
+# Copyright: Endpoint Statistics Operations contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A PostgreSQL, a Redis and the API as processes of the test, on free ports of the loopback interface."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import http.client
+import json
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from email.message import Message
+from pathlib import Path
+from typing import Any, TypeVar
+
+from lab.host import missing_packages
+from tools.app import SOURCE, python
+
+PACKAGES = ("postgresql-15", "redis-server")
+BINARIES = Path("/usr/lib/postgresql/15/bin")
+PASSWORD = 'Planted-7f3a9c-pässword"\\%40'
+_ACCOUNT = "postgres"
+_POLICY = Path("/usr/sbin/policy-rc.d")
+_POLL_SECONDS = 0.05
+_GRACE_SECONDS = 30
+Answer = TypeVar("Answer")
+
+
+def install() -> None:
+    """The servers' packages; the servers that come with them are not started."""
+    missing = missing_packages(PACKAGES)
+    if not missing:
+        return
+    ours = not _POLICY.exists()
+    if ours:
+        _POLICY.write_text("#!/bin/sh\nexit 101\n")
+        _POLICY.chmod(0o755)
+    apt = ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300"]
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    try:
+        subprocess.run([*apt, "update"], check=True, env=environment)
+        subprocess.run([*apt, "install", "--yes", "--no-install-recommends", *missing], check=True, env=environment)
+    finally:
+        if ours:
+            _POLICY.unlink()
+
+
+def wait_until(question: Callable[[], Answer], what: str, seconds: float = 15) -> Answer:
+    """Ask until the answer is true."""
+    deadline = time.monotonic() + seconds
+    while not (answer := question()):
+        assert time.monotonic() < deadline, f"no {what} within {seconds:g} s; last answer: {answer!r}"
+        time.sleep(_POLL_SECONDS)
+    return answer
+
+
+def certificate(directory: Path) -> None:
+    """A key and a certificate that is its own authority."""
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    files = ["-keyout", str(directory / "tls.key"), "-out", str(directory / "tls.crt")]
+    argv = ["openssl", "req", "-x509", *curve, *files, "-days", "2", "-subj", "/CN=stores", "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run(argv, check=True, capture_output=True)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def answers(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
+
+
+class Process:
+    """A server that can be stopped and started again."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.port = free_port()
+        self.log = directory / "log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def argv(self) -> list[str]:
+        raise NotImplementedError
+
+    def options(self) -> dict[str, Any]:
+        return {}
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(self.argv(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, **self.options())
+        wait_until(self.is_ready, f"answer of {self.argv()[0]}: {self.log}")
+
+    def is_ready(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, f"{self.argv()[0]} ended with {self.process.returncode}: {self.log.read_text()[-2000:]}"
+        return answers(self.port)
+
+    def end(self) -> None:
+        """Nothing of it is left, whatever the test did."""
+        if self.process:
+            self.stop(signal.SIGINT)
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        status = self.process.wait(_GRACE_SECONDS)
+        self.process = None
+        return status
+
+
+class PostgreSQL(Process):
+    """PostgreSQL refuses to run as root."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.data = directory / "data"
+        self._user: dict[str, Any] = (
+            {"user": _ACCOUNT, "group": pwd.getpwnam(_ACCOUNT).pw_gid, "extra_groups": ()} if os.geteuid() == 0 else {}
+        )
+        if self._user:
+            for path in (directory, directory / "tls.key"):
+                shutil.chown(path, _ACCOUNT)
+        argv = ["initdb", f"--pgdata={self.data}", "--username=admin", "--auth=trust", "--locale=C.UTF-8", "--no-sync"]
+        subprocess.run([str(BINARIES / argv[0]), *argv[1:]], check=True, capture_output=True, cwd=directory, **self._user)
+        # The superuser of the tests comes by the socket; everybody else needs a password.
+        self.data.joinpath("pg_hba.conf").write_text("local all admin trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n")
+
+    def argv(self) -> list[str]:
+        settings = {
+            "port": self.port,
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": self.directory,
+            "fsync": "off",
+            "ssl": "on",
+            "ssl_cert_file": self.directory / "tls.crt",
+            "ssl_key_file": self.directory / "tls.key",
+        }
+        return [str(BINARIES / "postgres"), "-D", str(self.data), *(f"--{name}={value}" for name, value in settings.items())]
+
+    def options(self) -> dict[str, Any]:
+        return {**self._user, "cwd": self.directory}
+
+    def is_ready(self) -> bool:
+        return super().is_ready() and subprocess.run(self._psql("SELECT 1", "postgres"), capture_output=True, check=False).returncode == 0
+
+    def _psql(self, statement: str, database: str) -> list[str]:
+        where = [f"--host={self.directory}", f"--port={self.port}", "--username=admin", f"--dbname={database}"]
+        return [
+            str(BINARIES / "psql"),
+            "--no-psqlrc",
+            "--tuples-only",
+            "--no-align",
+            "--quiet",
+            "--set=ON_ERROR_STOP=1",
+            *where,
+            f"--command={statement}",
+        ]
+
+    def sql(self, statement: str, database: str = "endpoint_stats") -> str:
+        """What a statement of the superuser answers."""
+        done = subprocess.run(self._psql(statement, database), capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+
+class Redis(Process):
+    """Redis with the ACL that the application has in the cluster."""
+
+    def argv(self) -> list[str]:
+        acl = self.directory / "users.acl"
+        digest = hashlib.sha256(PASSWORD.encode()).hexdigest()
+        acl.write_text(f"user default off\nuser admin on nopass ~* +@all\nuser api on #{digest} ~cache:* -@all +auth +ping +get +set\n")
+        settings = {
+            "port": 0,
+            "tls-port": self.port,
+            "tls-cert-file": self.directory / "tls.crt",
+            "tls-key-file": self.directory / "tls.key",
+            "tls-auth-clients": "no",
+            "bind": "127.0.0.1",
+            "dir": self.directory,
+            "aclfile": acl,
+            "save": "",
+        }
+        return ["redis-server", *(word for name, value in settings.items() for word in (f"--{name}", str(value)))]
+
+    def ask(self, *words: str) -> str:
+        """What a command of the administrator answers."""
+        tls = ["--tls", "--cacert", str(self.directory / "tls.crt")]
+        argv = ["redis-cli", "-h", "127.0.0.1", "-p", str(self.port), *tls, "--user", "admin", "--pass", "", "--no-auth-warning", *words]
+        return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.strip()
+
+
+@dataclass
+class Reply:
+    """An answer of the API."""
+
+    status: int
+    headers: Message
+    body: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Api(Process):
+    """The application, served by gunicorn."""
+
+    def __init__(self, directory: Path, environment: Mapping[str, str]) -> None:
+        super().__init__(directory)
+        directory.mkdir(exist_ok=True)
+        self.environment = dict(environment)
+
+    def argv(self) -> list[str]:
+        return [str(python()), "-m", "endpoint_stats", "serve"]
+
+    def options(self) -> dict[str, Any]:
+        own = {"ENDPOINT_STATS_BIND": f"127.0.0.1:{self.port}", "PROMETHEUS_MULTIPROC_DIR": str(self.directory / "metrics")}
+        return {"env": {**self.environment, **own}, "cwd": self.directory}
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def ask(self, path: str, document: Any = None, headers: Mapping[str, str] | None = None, timeout: float = 20) -> Reply:
+        body = None if document is None else document if isinstance(document, bytes) else json.dumps(document).encode()
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        with contextlib.closing(connection):
+            connection.request("GET" if body is None else "POST", path, body, {"Content-Type": "application/json", **(headers or {})})
+            response = connection.getresponse()
+            return Reply(response.status, response.headers, response.read().decode())
+
+    def post(self, endpoint: str, **others: Any) -> Reply:
+        return self.ask("/api/requests", {"endpoint": endpoint, "response_time": 12.5, "status": 200, **others})
+
+    def logged(self) -> list[dict[str, Any]]:
+        """Every line of the log; one that is not JSON is an error here."""
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+
+@dataclass
+class Stack:
+    """The stores and the environment that leads to them."""
+
+    directory: Path
+    postgresql: PostgreSQL
+    redis: Redis
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def program(self, *arguments: str, account: str = "api", check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run `endpoint-stats` with the credentials of a database role."""
+        environment = {**self.environment, "ENDPOINT_STATS_DATABASE_CREDENTIALS_DIR": str(self.directory / account)}
+        argv = [str(python()), "-m", "endpoint_stats", *arguments]
+        done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        assert not check or done.returncode == 0, done.stderr
+        return done
+
+    def result(self, *arguments: str, account: str = "api") -> Any:
+        """The line of JSON a command prints."""
+        return json.loads(self.program(*arguments, account=account).stdout)
+
+    def create_database(self) -> None:
+        """An empty database with the roles of the cluster."""
+        quoted = PASSWORD.replace("'", "''")
+        self.postgresql.sql("DROP DATABASE IF EXISTS endpoint_stats WITH (FORCE)", "postgres")
+        for role in ("owner", "api"):
+            exists = f"SELECT FROM pg_roles WHERE rolname = '{role}'"
+            self.postgresql.sql(
+                f"DO $$ BEGIN IF NOT EXISTS ({exists}) THEN CREATE ROLE {role} LOGIN PASSWORD '{quoted}'; END IF; END $$", "postgres"
+            )
+        self.postgresql.sql("CREATE DATABASE endpoint_stats OWNER owner", "postgres")
+        for grant in ("SELECT, INSERT ON TABLES", "USAGE ON SEQUENCES"):
+            self.postgresql.sql(f"ALTER DEFAULT PRIVILEGES FOR ROLE owner GRANT {grant} TO api")
+
+
+@contextlib.contextmanager
+def stack() -> Iterator[Stack]:
+    """Both stores running, and an empty database."""
+    install()
+    with tempfile.TemporaryDirectory(prefix="endpoint-stats-") as temporary, contextlib.ExitStack() as cleanup:
+        root = Path(temporary)
+        root.chmod(0o755)
+        for part in ("postgresql", "redis", "owner", "api"):
+            (root / part).mkdir()
+        for account in ("owner", "api"):
+            (root / account / "username").write_text(account)
+            (root / account / "password").write_text(PASSWORD + "\n", encoding="utf-8")
+        certificate(root)
+        for store in ("postgresql", "redis"):
+            for name in ("tls.crt", "tls.key"):
+                shutil.copy(root / name, root / store)
+        made = Stack(root, PostgreSQL(root / "postgresql"), Redis(root / "redis"))
+        for server in (made.postgresql, made.redis):
+            server.start()
+            cleanup.callback(server.end)
+        made.environment = {
+            "PATH": os.environ["PATH"],
+            "LC_ALL": "C.UTF-8",
+            "PYTHONPATH": str(SOURCE),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "ENDPOINT_STATS_DATABASE_HOST": "127.0.0.1",
+            "ENDPOINT_STATS_DATABASE_PORT": str(made.postgresql.port),
+            "ENDPOINT_STATS_DATABASE_CREDENTIALS_DIR": str(root / "api"),
+            "ENDPOINT_STATS_CA_FILE": str(root / "tls.crt"),
+            "ENDPOINT_STATS_REDIS_HOST": "127.0.0.1",
+            "ENDPOINT_STATS_REDIS_PORT": str(made.redis.port),
+            "ENDPOINT_STATS_REDIS_CREDENTIALS_DIR": str(root / "api"),
+        }
+        made.create_database()
+        yield made
