@@ -33,7 +33,6 @@ from lab.progress import Progress
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,19}")
 _STOP_SECONDS = 30
-_TRAEFIK = "docker.io/library/traefik"
 
 
 def checked_name(name: str) -> str:
@@ -100,10 +99,6 @@ def push_images(name: str, progress: Progress) -> None:
     shared = make_artifacts(progress)
     registry_of_lab = f"{net.images}/{inventory.OWN_IMAGES}"
     found = products.make_all(registry_of_lab, inventory.OWN_IMAGES, shared, progress, plain_http=True)
-    for image in shared.images:
-        if image.name.split(":")[0] == _TRAEFIK:
-            reference = f"docker://{net.registry}/{image.name}"
-            found["traefik"] = f"{_TRAEFIK}@{products.digest_in_registry(reference, plain_http=True)}"
     products.tidy(shared)
     inventory.write_images(LabPaths.of(name), found)
 

@@ -48,6 +48,7 @@ class Product:
 PRODUCTS = (
     Product("postgresql", "postgresql"),
     Product("redis", "redis"),
+    Product("proxy", "proxy"),
     Product("ops_runner", "ops-runner", lock="images/ops-runner/requirements.lock", collection=True),
     Product("api", "api", lock="app/requirements.lock", trees=("app",)),
 )

@@ -20,8 +20,9 @@ def rendered(role: str, templates: Sequence[str], variables: Mapping[str, Any], 
     """Template -> its documents, made by ansible-playbook as the role makes them."""
     root = ROLES / role
     files = [str(path) for kind in ("defaults", "vars") for path in sorted((root / kind / "main").glob("*.yml"))]
-    texts = {name: f"{{{{ lookup('ansible.builtin.template', '{root}/templates/{name}') }}}}" for name in templates}
+    texts = {name: f"{{{{ lookup('ansible.builtin.template', '{name}') }}}}" for name in templates}
     play = {"hosts": "localhost", "gather_facts": False, "vars_files": files, "tasks": [{"ansible.builtin.debug": {"msg": texts}}]}
+    (directory / "templates").symlink_to(root / "templates")
     (directory / "play.yml").write_text(json.dumps([play]))
     command = ["ansible-playbook", "--inventory=localhost,", f"--extra-vars={json.dumps(variables)}", str(directory / "play.yml")]
     reporting = {**os.environ, "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json", "ANSIBLE_DEPRECATION_WARNINGS": "0"}

@@ -17,7 +17,7 @@ quantity = FilterModule().filters()["quantity"]
 
 IMAGES = {
     name: f"images.example.net/endpoint-stats/{name}@sha256:{index:064x}"
-    for index, name in enumerate(("api", "postgresql", "redis", "ops_runner", "traefik"), start=1)
+    for index, name in enumerate(("api", "postgresql", "redis", "ops_runner", "proxy"), start=1)
 }
 OBJECTS = [
     "policies.yaml.j2",
@@ -26,19 +26,15 @@ OBJECTS = [
     "service_account.yaml.j2",
     "migration.yaml.j2",
     "api.yaml.j2",
-    "traefik.yaml.j2",
-    "ingress.yaml.j2",
+    "proxy.yaml.j2",
 ]
 VARIABLES = {
     "app_stack_images": IMAGES,
     "app_stack_cluster": "example",
-    "app_stack_ingress_controller": "traefik",
+    "app_stack_ingress_kind": "proxy",
     "app_stack_policies_api_server": [{"cidr": "192.0.2.11/32", "port": 6443}],
     "__app_stack_mounted": {"resources": [{"metadata": {"name": "postgres-api", "resourceVersion": "41"}}]},
 }
-STORE_SIZE = {"requests": {"cpu": "500m", "memory": "1Gi"}, "limits": {"memory": "1Gi"}}
-for _store in ("postgresql", "redis"):
-    VARIABLES |= {f"_app_stack_{_store}_resources": STORE_SIZE, f"_app_stack_{_store}_storage": "10Gi"}
 NAMESPACES: dict[str, dict[str, str]] = {name: {} for name in ("endpoint-stats", "ingress", "kube-system", "default", "monitoring")}
 
 
@@ -152,7 +148,7 @@ def test_no_container_has_what_it_does_not_need(objects: list[dict[str, Any]]) -
     for name, spec in pod_specs(objects):
         assert spec["securityContext"]["runAsNonRoot"], name
         assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
-        assert spec["automountServiceAccountToken"] is (name == "Deployment/traefik"), name
+        assert spec["automountServiceAccountToken"] is False, name
 
 
 def test_a_secret_is_mounted_only_where_it_is_used(objects: list[dict[str, Any]]) -> None:
@@ -165,7 +161,7 @@ def test_a_secret_is_mounted_only_where_it_is_used(objects: list[dict[str, Any]]
         "Job/flask-api-migration-000000000000": ["postgres-owner"],
         "Deployment/flask-api": ["postgres-api", "redis-api"],
         "CronJob/flask-api-partitions": ["postgres-maintenance"],
-        "Deployment/traefik": [],
+        "Deployment/proxy": [],
     }
 
 
