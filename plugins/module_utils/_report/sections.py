@@ -72,27 +72,25 @@ def _events(data: Data) -> str:
 
 
 def _usage(data: Data) -> str:
-    def of(used: str, limit: str) -> str:
-        return f"{used} of {limit}" if limit != UNKNOWN else f"{used}, no limit"
-
     rows = [
         [
             text(row["pod"]),
-            plots.bar(
-                share(row["cpu_cores"], row["cpu_limit_cores"]),
-                of(cores(row["cpu_cores"]), cores(row["cpu_limit_cores"])),
-                limits=data["cpu_percent"],
-            ),
-            plots.bar(
-                share(row["memory_bytes"], row["memory_limit_bytes"]),
-                of(size(row["memory_bytes"]), size(row["memory_limit_bytes"])),
-                limits=data["memory_percent"],
-            ),
-            text(f"{cores(row['cpu_request_cores'])} / {size(row['memory_request_bytes'])}"),
+            _amount(row, "cpu", "cores", cores, data["cpu_percent"]),
+            _amount(row, "memory", "bytes", size, data["memory_percent"]),
         ]
         for row in data["pods"]
     ]
-    return table(["Pod", "|CPU of its limit", "|Memory of its limit", "Requests"], rows)
+    return table(["Pod", "|CPU", "|Memory"], rows)
+
+
+def _amount(row: Data, name: str, unit: str, written: Callable[[float | None], str], limits: Mapping[str, float]) -> str:
+    """What is used beside the limit; where there is none beside what was requested, which may be exceeded."""
+    used, limit, request = (row[f"{name}_{kind}{unit}"] for kind in ("", "limit_", "request_"))
+    if limit:
+        return plots.bar(used / limit, f"{written(used)} of {written(limit)}", limits=limits)
+    if request:
+        return plots.bar(used / request, f"{written(used)}, {written(request)} requested, no limit")
+    return plots.bar(None, f"{written(used)}, no limit")
 
 
 def _api(data: Data) -> str:
