@@ -106,8 +106,15 @@ def ask(kubeconfig: Path, **options: Any) -> dict[str, Any]:
     """The parts, without the seconds that starting Ansible takes."""
     limits = {name: {"warning": 70.0, "critical": 85.0} for name in ("cpu_percent", "memory_percent", "claim_percent")}
     given: dict[str, Any] = {
-        **{"kubeconfig": str(kubeconfig), "context": None, "namespace": "endpoint-stats", "workloads": ["Deployment/flask-api"]},
-        **{"events": 10, "api_selector": {"app": "flask-api"}, "kubelet": "proxy", "restart_window_hours": 24, "event_window_minutes": 60},
+        "kubeconfig": str(kubeconfig),
+        "context": None,
+        "namespace": "endpoint-stats",
+        "workloads": ["Deployment/flask-api"],
+        "events": 10,
+        "api_selector": {"app": "flask-api"},
+        "kubelet": "proxy",
+        "restart_window_hours": 24,
+        "event_window_minutes": 60,
     }
     parts: dict[str, Any] = kubernetes_health_info.ask({**given, **limits, **options})["parts"]
     return parts
@@ -188,7 +195,12 @@ def report(directory: Path, day: int, *, check_mode: bool = False, **options: An
         "parts": {"api": {"findings": [finding], "data": {}, "reason": "", "seconds": None}},
         "taken_at": f"2026-11-{day:02d}T06:00:00+00:00",
         "directory": str(directory),
-        **{"cluster": "lab", "namespace": "ns", "gate": "none", "keep": 60, "previous": "", "metrics_path": ""},
+        "cluster": "lab",
+        "namespace": "ns",
+        "gate": "none",
+        "keep": 60,
+        "previous": "",
+        "metrics_path": "",
     }
     return health_report.report({**given, **options}, check_mode)
 
