@@ -1,0 +1,103 @@
+# Copyright: Endpoint Statistics Operations contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Our own images, run the way the cluster runs them: not as root, with a root file system that nobody can write."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from lab import host, labs, products
+from lab.podman import COMMAND, answers, podman
+from lab.progress import Progress
+
+RUN = ("run", "--rm", "--read-only", "--network=none", "--cap-drop=ALL", "--security-opt=no-new-privileges", *host.ulimits())
+UIDS = {"postgresql": "10001", "redis": "10002", "api": "10003", "proxy": "10005", "ops_runner": "10004"}
+PLAY = """
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - ansible.builtin.assert: {that: "['name'] | endpoint_stats.ops.unknown_variables(prefix='a_', known=[]) == []"}
+    - ansible.builtin.command: {argv: [kubectl, version, --client]}
+    - ansible.builtin.command: {argv: [initdb, --pgdata=/tmp/scratch, --auth=peer]}
+"""
+_START_SECONDS = 60
+
+
+@pytest.fixture(scope="session")
+def names() -> dict[str, str]:
+    """The images, built where they are missing."""
+    progress = Progress()
+    catalog = labs.make_artifacts(progress)
+    return {product.variable: products.make(product, catalog, progress) for product in products.PRODUCTS}
+
+
+@pytest.mark.parametrize("name", UIDS)
+def test_an_image_runs_as_its_own_user_who_has_a_name(names: dict[str, str], name: str) -> None:
+    """A user without an entry in passwd is refused by initdb and SSH."""
+    told = podman(*RUN, "--entrypoint=/bin/sh", names[name], "-c", "id -u; id -un; (: > /etc/written) 2>/dev/null || echo read-only")
+    uid, user, writing = told.split()
+    assert uid == UIDS[name]
+    assert not user.isdigit()
+    assert writing == "read-only"
+
+
+def test_what_is_there_is_not_built_again(names: dict[str, str]) -> None:
+    catalog = labs.make_artifacts(Progress())
+    progress = Progress()
+    assert {product.variable: products.make(product, catalog, progress) for product in products.PRODUCTS} == names
+    assert progress.summary().count("present") == len(names)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Iterator[list[str]]:
+    """Options for a PostgreSQL container of this test, which is ended with its volume."""
+    password = tmp_path / "password"
+    password.write_text("only for this test")
+    password.chmod(0o444)
+    name = f"endpoint-stats-test-postgresql-{time.monotonic_ns()}"
+    volume = [f"--volume={name}:/var/lib/postgresql/data", "--tmpfs=/tmp"]
+    yield [f"--name={name}", *volume, f"--volume={password}:/run/secrets/endpoint-stats/postgresql/password:ro"]
+    with suppress(Exception):
+        podman("rm", "--force", "--time=0", name)
+    podman("volume", "rm", "--force", name)
+
+
+def test_a_data_directory_whose_making_was_killed_is_made_anew(names: dict[str, str], data: list[str]) -> None:
+    container = data[0].removeprefix("--name=")
+    podman("volume", "create", container)
+    command = [*COMMAND, *RUN, *data, names["postgresql"], "-c", "unix_socket_directories=/tmp"]
+    begun = ["exec", container, "test", "-e", "/var/lib/postgresql/data/pgdata.part/PG_VERSION"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as first:
+        while first.poll() is None and not answers(*begun):
+            pass
+        podman("kill", "--signal=KILL", container)
+    assert first.returncode != 0
+    left = podman(*RUN, "--entrypoint=ls", f"--volume={container}:/data", names["postgresql"], "/data")
+    assert left.split() == ["pgdata.part"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as second:
+        deadline = time.monotonic() + _START_SECONDS
+        psql = ["psql", "--host=/tmp", "--username=admin", "--dbname=postgres", "-Atc", "SHOW data_checksums"]
+        ask = [*COMMAND, "exec", container, *psql]
+        while (answer := subprocess.run(ask, capture_output=True, text=True, check=False)).returncode:
+            assert time.monotonic() < deadline, answer.stderr
+        podman("stop", "--time=20", container)
+    assert answer.stdout == "on\n"
+    assert second.returncode == 0
+
+
+def test_the_image_of_operations_is_an_execution_environment(names: dict[str, str], tmp_path: Path) -> None:
+    """ansible-runner, as AWX starts it, finds the collection and the collections it needs."""
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "play.yml").write_text(PLAY)
+    tmp_path.chmod(0o777)
+    writable = [f"--volume={tmp_path}:/runner", "--env=HOME=/tmp", "--tmpfs=/tmp:mode=1777"]
+    told = podman(*RUN, *writable, names["ops_runner"], "ansible-runner", "run", "/runner", "--playbook", "play.yml")
+    assert "failed=0" in told
+    assert "ok=3" in told
