@@ -63,8 +63,8 @@ def test_a_part_nobody_delivered_is_not_healthy() -> None:
 
 def test_the_same_input_is_the_same_bytes_in_any_order() -> None:
     parts = {name: part.to_dict() for name, part in reports.healthy().items()}
-    several = [finding(name, severity, subject).to_dict() for name in "ab" for severity in ("info", "critical") for subject in "xy"]  # type: ignore[arg-type]
-    options = {"taken_at": "2026-11-24T06:00:00Z", "cluster": "lab", "namespace": "endpoint-stats", "gate": "critical"}
+    several = [finding(name, severity, subject).to_dict() for name in "ab" for severity in ("info", "critical") for subject in "xy"]
+    options: dict[str, Any] = {"taken_at": "2026-11-24T06:00:00Z", "cluster": "lab", "namespace": "endpoint-stats", "gate": "critical"}
     made = set()
     for seed in range(5):
         mixed = random.Random(seed)  # noqa: S311 - an order, no secret
