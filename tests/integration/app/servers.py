@@ -87,6 +87,8 @@ def answers(port: int) -> bool:
 class Process:
     """A server that can be stopped and started again."""
 
+    stopped_by = signal.SIGTERM
+
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.port = free_port()
@@ -112,19 +114,26 @@ class Process:
     def end(self) -> None:
         """Nothing of it is left, whatever the test did."""
         if self.process:
-            self.stop(signal.SIGINT)
+            self.stop()
 
-    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+    def stop(self, how: signal.Signals | None = None) -> int:
         assert self.process is not None
         if self.process.poll() is None:
-            self.process.send_signal(how)
+            self.process.send_signal(how or self.stopped_by)
+        return self.wait()
+
+    def wait(self) -> int:
+        """The exit status of a server that was told to stop."""
+        assert self.process is not None
         status = self.process.wait(_GRACE_SECONDS)
         self.process = None
         return status
 
 
 class PostgreSQL(Process):
-    """PostgreSQL refuses to run as root."""
+    """PostgreSQL refuses to run as root, and waits for its clients to leave unless it is interrupted."""
+
+    stopped_by = signal.SIGINT
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
@@ -156,26 +165,34 @@ class PostgreSQL(Process):
         return {**self._user, "cwd": self.directory}
 
     def is_ready(self) -> bool:
-        return super().is_ready() and subprocess.run(self._psql("SELECT 1", "postgres"), capture_output=True, check=False).returncode == 0
+        return (
+            super().is_ready()
+            and subprocess.run([*self._psql("postgres"), "--command=SELECT 1"], capture_output=True, check=False).returncode == 0
+        )
 
-    def _psql(self, statement: str, database: str) -> list[str]:
+    def _psql(self, database: str) -> list[str]:
         where = [f"--host={self.directory}", f"--port={self.port}", "--username=admin", f"--dbname={database}"]
-        return [
-            str(BINARIES / "psql"),
-            "--no-psqlrc",
-            "--tuples-only",
-            "--no-align",
-            "--quiet",
-            "--set=ON_ERROR_STOP=1",
-            *where,
-            f"--command={statement}",
-        ]
+        options = ["--no-psqlrc", "--tuples-only", "--no-align", "--quiet", "--set=ON_ERROR_STOP=1"]
+        return [str(BINARIES / "psql"), *options, *where]
 
     def sql(self, statement: str, database: str = "endpoint_stats") -> str:
         """What a statement of the superuser answers."""
-        done = subprocess.run(self._psql(statement, database), capture_output=True, text=True, check=False)
+        done = subprocess.run([*self._psql(database), f"--command={statement}"], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
+
+    @contextlib.contextmanager
+    def locked(self, table: str) -> Iterator[None]:
+        """Nobody else reads or writes a table."""
+        argv = self._psql("endpoint_stats")
+        with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as session:
+            assert session.stdin is not None
+            assert session.stdout is not None
+            session.stdin.write(f"BEGIN;\nLOCK TABLE {table} IN ACCESS EXCLUSIVE MODE;\n\\echo held\n")
+            session.stdin.flush()
+            assert session.stdout.readline() == "held\n"
+            yield
+            session.stdin.close()
 
 
 class Redis(Process):

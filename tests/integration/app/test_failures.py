@@ -22,7 +22,7 @@ from tools.app import python
 @contextmanager
 def stopped(server: Process) -> Iterator[None]:
     """A store that is away for a while."""
-    server.stop(signal.SIGINT)
+    server.stop()
     try:
         yield
     finally:
@@ -118,17 +118,17 @@ def test_a_stop_loses_no_request(stack: Stack, tmp_path: Path) -> None:
     """Requests that wait for a lock when SIGTERM comes are answered all the same."""
     served = Api(tmp_path, stack.environment)
     served.start()
-    blocker = "BEGIN; LOCK TABLE endpoints IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(2); COMMIT"
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-    sleeping = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
     try:
-        with ThreadPoolExecutor(5) as threads:
-            threads.submit(stack.postgresql.sql, blocker)
-            wait_until(lambda: stack.postgresql.sql(sleeping) == "1", "lock")
-            replies = [threads.submit(served.post, "/stop") for _ in range(4)]
-            wait_until(lambda: stack.postgresql.sql(waiting) == "4", "waiting requests")
-            assert served.stop() == 0
+        with ThreadPoolExecutor(4) as threads:
+            with stack.postgresql.locked("endpoints"):
+                replies = [threads.submit(served.post, "/stop") for _ in range(4)]
+                wait_until(lambda: stack.postgresql.sql(waiting) == "4", "waiting requests")
+                assert served.process is not None
+                served.process.terminate()
+                wait_until(lambda: "Handling signal: term" in served.log.read_text(), "signal")
             assert [reply.result().status for reply in replies] == [201] * 4
+        assert served.wait() == 0
     finally:
         served.end()
     assert stack.postgresql.sql("SELECT count(*) FROM requests WHERE endpoint = '/stop'") == "4"
@@ -151,7 +151,7 @@ def test_no_canary_row_is_lost_over_restarts_of_both_stores(
     state = tmp_path / "outage.json"
     argv = load_command(api, state, "--rate", "100", "--duration-seconds", "60")
     with subprocess.Popen(argv, env=stack.environment, stdout=subprocess.PIPE, text=True) as load:
-        for store, how in ((stack.postgresql, signal.SIGINT), (stack.postgresql, signal.SIGQUIT), (stack.redis, signal.SIGINT)):
+        for store, how in ((stack.postgresql, None), (stack.postgresql, signal.SIGQUIT), (stack.redis, None)):
             goal = acknowledged() + 10
             wait_until(lambda goal=goal: acknowledged() > goal, "canary rows")  # type: ignore[misc]
             store.stop(how)
