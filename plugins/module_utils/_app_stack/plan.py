@@ -59,7 +59,7 @@ def inventory_failures(wanted: Wanted) -> Failures:
         )
     for name in wanted.required_images:
         yield from _image_failures(name, wanted.images.get(name) or "")
-    for name in sorted(set(wanted.images) - {*wanted.required_images, "traefik"}):
+    for name in sorted(set(wanted.images) - {*wanted.required_images, "proxy"}):
         yield failed(f"app_stack_images.{name}", "is an image that nothing runs", "Take it out, or correct its name.")
     for name in sorted(set(wanted.secrets) - set(wanted.known_secrets)):
         yield failed(f"app_stack_secrets.{name}", "is a secret that nothing reads", f"Known are: {', '.join(wanted.known_secrets)}.")
