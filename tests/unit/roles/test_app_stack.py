@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -193,3 +194,33 @@ def test_an_endpoint_of_the_api_server_is_found(tmp_path_factory: pytest.TempPat
     living = {"resources": [{"endpoints": [{"addresses": ["192.0.2.11"]}, {"addresses": ["2001:db8::1"]}], "ports": [{"port": 6443}]}]}
     found = rendered("app_stack", ["api_server.json.j2"], {"__app_stack_api_server": living}, tmp_path_factory.mktemp("rendered"))
     assert found["api_server.json.j2"] == [[{"cidr": "192.0.2.11/32", "port": 6443}, {"cidr": "2001:db8::1/128", "port": 6443}]]
+
+
+@pytest.mark.parametrize(
+    ("kind", "made"),
+    [
+        ("ingress", {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress"}),
+        ("httproute", {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute"}),
+    ],
+)
+def test_another_controller_is_led_to_the_api(kind: str, made: dict[str, str], tmp_path: Path) -> None:
+    names = [*(name for name in OBJECTS if name != "proxy.yaml.j2"), "ingress.yaml.j2", "edges.yml.j2"]
+    variables = {
+        **VARIABLES,
+        "app_stack_ingress_kind": kind,
+        "app_stack_ingress_host": "stats.example.net",
+        "app_stack_ingress_class": "nginx",
+        "app_stack_ingress_namespace": "ingress-nginx",
+        "app_stack_ingress_tls_secret": "stats-tls",
+        "app_stack_ingress_gateway": {"name": "public", "namespace": "gateways"},
+    }
+    found = rendered("app_stack", names, variables, tmp_path)
+    (way,) = found["ingress.yaml.j2"]
+    assert {name: way[name] for name in made} == made
+    assert "stats.example.net" in str(way["spec"])
+    assert "/metrics" not in str(way["spec"])
+    (edges,) = found.pop("edges.yml.j2")
+    every = [item for documents in found.values() for item in documents]
+    assert {item["metadata"].get("namespace") for item in every} == {"endpoint-stats"}
+    policies = [item for item in every if item["kind"] == "NetworkPolicy"]
+    assert judge([Edge(**edge) for edge in edges], policies, NAMESPACES, pods_of([*every, *STORES])).broken == []
