@@ -50,10 +50,14 @@ class Plan:
     canary_rate: float = 2.0
     seed: int | None = None
 
+    def highest_rate(self) -> float:
+        """Calls a second in a spike."""
+        return self.rate * self.spike_factor if self.mode == "spike" else self.rate
+
     def rate_at(self, elapsed_seconds: float) -> float:
         """Calls a second at a moment; a spike is the middle fifth of the time."""
         begin, end = (share * self.duration_seconds for share in _SPIKE)
-        return self.rate * self.spike_factor if self.mode == "spike" and begin <= elapsed_seconds < end else self.rate
+        return self.highest_rate() if begin <= elapsed_seconds < end else self.rate
 
 
 @dataclass
@@ -164,7 +168,8 @@ class Load:
         self._random = random.Random(plan.seed)  # noqa: S311 - no secret
         self._tally = Tally()
         # A call that nobody takes within a second is shed: late calls would measure the generator.
-        self._due: queue.Queue[dict[str, Any] | str | None] = queue.Queue(maxsize=max(plan.connections, int(plan.rate)))
+        self._due: queue.Queue[dict[str, Any] | str | None] = queue.Queue(maxsize=max(plan.connections, int(plan.highest_rate())))
+        self._stored: set[str] = set()
         self._canary = Canary(plan.target, state, plan.canary_rate) if state else None
         self._failure: BaseException | None = None
         self._started = time.monotonic()
@@ -212,9 +217,9 @@ class Load:
                 self._tally.shed += 1
 
     def _call(self) -> dict[str, Any] | str:
-        """A call to record, or now and then a question; few endpoints get most of them."""
+        """A call to record, or now and then a question about one that is stored; few endpoints get most of them."""
         endpoint = f"/load/endpoint-{int(self._random.paretovariate(1.2)) % self._plan.endpoints}"
-        if self._random.random() < self._plan.reads:
+        if self._random.random() < self._plan.reads and endpoint in self._stored:
             return f"/api/endpoint-stats{endpoint}"
         return {
             "endpoint": endpoint,
@@ -234,9 +239,13 @@ class Load:
                 self._tally.answered(status, time.monotonic() - begun)
         client.close()
 
-    @staticmethod
-    def _ask(client: Client, call: dict[str, Any] | str) -> int:
-        return client.get(call)[0] if isinstance(call, str) else client.post(_PATH, call)[0]
+    def _ask(self, client: Client, call: dict[str, Any] | str) -> int:
+        if isinstance(call, str):
+            return client.get(call)[0]
+        status, _ = client.post(_PATH, call)
+        if status == 201:
+            self._stored.add(call["endpoint"])
+        return status
 
     def _report(self, stop: threading.Event) -> None:
         while not stop.wait(_PROGRESS_SECONDS):
