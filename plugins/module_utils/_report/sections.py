@@ -12,6 +12,7 @@ from . import plots
 from .words import UNKNOWN, cores, moment, number, plural, seconds, share, size, text
 
 Data = Mapping[str, Any]
+_COLUMNS = {"#": "n", "|": "w", "!": "k"}
 
 
 def fact(name: str, data: Data) -> str:
@@ -25,9 +26,9 @@ def body(name: str, data: Data) -> str:
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, kind: str = "") -> str:
-    """Cells are ready for the page; a head that begins with # is a column of numbers, one with | a column of plots."""
-    classes = ["n" if head.startswith("#") else "w" if head.startswith("|") else "" for head in heads]
-    top = "".join(f'<th class="{mark}">{text(head.lstrip("#|"))}</th>' for head, mark in zip(heads, classes, strict=True))
+    """Cells are ready for the page; a head begins with # for numbers, with | for plots, with ! for what stays on one line."""
+    classes = [_COLUMNS.get(head[:1], "") for head in heads]
+    top = "".join(f'<th class="{mark}">{text(head.lstrip("#|!"))}</th>' for head, mark in zip(heads, classes, strict=True))
     lines = ["".join(f'<td class="{mark}">{cell}</td>' for cell, mark in zip(row, classes, strict=True)) for row in rows]
     if not lines:
         return '<p class="quiet">There are none.</p>'
@@ -47,7 +48,7 @@ def _pods(data: Data) -> str:
         ],
     )
     pods = table(
-        ["Pod", "Phase", "#Ready", "#Restarts", "Node", "Started"],
+        ["!Pod", "Phase", "#Ready", "#Restarts", "!Node", "!Started"],
         [
             [
                 text(row["name"]),
@@ -68,7 +69,7 @@ def _events(data: Data) -> str:
         [text(moment(row["time"])), text(row["type"]), text(row["reason"]), text(row["object"]), number(row["count"]), text(row["message"])]
         for row in data["events"]
     ]
-    return table(["Time", "Type", "Reason", "Object", "#Count", "Message"], rows)
+    return table(["!Time", "!Type", "!Reason", "Object", "#Count", "Message"], rows)
 
 
 def _usage(data: Data) -> str:
@@ -80,7 +81,7 @@ def _usage(data: Data) -> str:
         ]
         for row in data["pods"]
     ]
-    return table(["Pod", "|CPU", "|Memory"], rows)
+    return table(["!Pod", "|CPU", "|Memory"], rows)
 
 
 def _amount(row: Data, name: str, unit: str, written: Callable[[float | None], str], limits: Mapping[str, float]) -> str:
@@ -203,8 +204,8 @@ def _api_log(data: Data) -> str:
         context = " ".join(str(row[key]) for key in ("endpoint", "status_code", "request_id") if row.get(key) is not None)
         note = f"<small>{text(context)}</small>" if context else ""
         took = seconds(row["duration_ms"] / 1000) if row.get("duration_ms") is not None else ""
-        rows.append([text(row["time"][:23]), text(row["level"]), text(row["message"]) + note, took, text(row["pod"])])
-    return table(["Time", "Level", "Message", "#Took", "Pod"], rows, kind="log")
+        rows.append([text(row["time"][:19].replace("T", " ")), text(row["level"]), text(row["message"]) + note, took, text(row["pod"])])
+    return table(["!Time", "Level", "Message", "#Took", "!Pod"], rows, kind="log")
 
 
 def _jobs(data: Data) -> str:
@@ -230,7 +231,7 @@ def _certificates(data: Data) -> str:
         [text(row["where"]), text(row["subject"]), text(moment(row["not_after"])), f"{row['days_left']:.0f}"]
         for row in data["certificates"]
     ]
-    return table(["Presented by", "Name", "Ends", "#Days left"], rows)
+    return table(["Presented by", "Name", "!Ends", "#Days left"], rows)
 
 
 def _plain(data: Data) -> str:
