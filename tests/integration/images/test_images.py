@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from lab import host, labs, products
-from lab.podman import COMMAND, answers, podman
+from lab.podman import COMMAND, podman
 from lab.progress import Progress
 
 RUN = ("run", "--rm", "--read-only", "--network=none", "--cap-drop=ALL", "--security-opt=no-new-privileges", *host.ulimits())
@@ -26,6 +26,7 @@ PLAY = """
     - ansible.builtin.command: {argv: [kubectl, version, --client]}
     - ansible.builtin.command: {argv: [initdb, --pgdata=/tmp/scratch, --auth=peer]}
 """
+PASSWORD = "only for this test"
 _START_SECONDS = 60
 
 
@@ -58,7 +59,7 @@ def test_what_is_there_is_not_built_again(names: dict[str, str]) -> None:
 def data(tmp_path: Path) -> Iterator[list[str]]:
     """Options for a PostgreSQL container of this test, which is ended with its volume."""
     password = tmp_path / "password"
-    password.write_text("only for this test")
+    password.write_text(PASSWORD)
     password.chmod(0o444)
     name = f"endpoint-stats-test-postgresql-{time.monotonic_ns()}"
     volume = [f"--volume={name}:/var/lib/postgresql/data", "--tmpfs=/tmp"]
@@ -71,24 +72,17 @@ def data(tmp_path: Path) -> Iterator[list[str]]:
 def test_a_data_directory_whose_making_was_killed_is_made_anew(names: dict[str, str], data: list[str]) -> None:
     container = data[0].removeprefix("--name=")
     podman("volume", "create", container)
-    command = [*COMMAND, *RUN, *data, names["postgresql"], "-c", "unix_socket_directories=/tmp"]
-    begun = ["exec", container, "test", "-e", "/var/lib/postgresql/data/pgdata.part/PG_VERSION"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as first:
-        while first.poll() is None and not answers(*begun):
-            pass
-        podman("kill", "--signal=KILL", container)
-    assert first.returncode != 0
+    killing = 'start-postgresql & until [ -s "$PGDATA.part/PG_VERSION" ]; do :; done; kill -KILL -1'
+    podman(*RUN, *data, "--entrypoint=/bin/sh", names["postgresql"], "-c", killing)
     left = podman(*RUN, "--entrypoint=ls", f"--volume={container}:/data", names["postgresql"], "/data")
     assert left.split() == ["pgdata.part"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as second:
-        deadline = time.monotonic() + _START_SECONDS
-        psql = ["psql", "--host=/tmp", "--username=admin", "--dbname=postgres", "-Atc", "SHOW data_checksums"]
-        ask = [*COMMAND, "exec", container, *psql]
-        while (answer := subprocess.run(ask, capture_output=True, text=True, check=False)).returncode:
-            assert time.monotonic() < deadline, answer.stderr
-        podman("stop", "--time=20", container)
+    podman(*RUN, *data, "--detach", names["postgresql"], "-c", "unix_socket_directories=/tmp")
+    psql = ["psql", "--host=127.0.0.1", "--username=admin", "--dbname=postgres", "-Atc", "SHOW data_checksums"]
+    ask = [*COMMAND, "exec", f"--env=PGPASSWORD={PASSWORD}", container, *psql]
+    deadline = time.monotonic() + _START_SECONDS
+    while (answer := subprocess.run(ask, capture_output=True, text=True, check=False)).returncode:
+        assert time.monotonic() < deadline, answer.stderr
     assert answer.stdout == "on\n"
-    assert second.returncode == 0
 
 
 def test_the_image_of_operations_is_an_execution_environment(names: dict[str, str], tmp_path: Path) -> None:
