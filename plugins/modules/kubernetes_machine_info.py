@@ -79,6 +79,10 @@ options:
     description: Memory the machine must have, in bytes.
     type: int
     default: 0
+  minimum_free_bytes:
+    description: Room each file system must have that something is still to be installed on, in bytes.
+    type: int
+    default: 0
   minimum_processors:
     description: Processors the machine must have.
     type: int
@@ -164,6 +168,7 @@ def look(parameters: dict[str, Any]) -> dict[str, Any]:
     demands = preflight.Demands(
         systems=parameters["systems"],
         minimum_memory_bytes=parameters["minimum_memory_bytes"],
+        minimum_free_bytes=parameters["minimum_free_bytes"],
         minimum_processors=parameters["minimum_processors"],
         endpoint=parameters["endpoint"],
         missing_downloads=missing,
@@ -203,6 +208,7 @@ def main() -> None:
                 "options": {"distribution": text, "versions": {"type": "list", "elements": "str", "required": True}},
             },
             "minimum_memory_bytes": {"type": "int", "default": 0},
+            "minimum_free_bytes": {"type": "int", "default": 0},
             "minimum_processors": {"type": "int", "default": 1},
             "cgroup_v1_allowed": {"type": "bool", "default": False},
             "controller_epoch_seconds": {"type": "float", "required": True},

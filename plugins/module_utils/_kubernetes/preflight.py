@@ -19,6 +19,8 @@ from .._process import run
 from .machine import Machine
 
 ARCHITECTURES = {"x86_64": "amd64"}
+# Where the installed programs, the images and the data of the cluster lie.
+FILLED = ("/usr/local/bin", "/var/lib")
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Demands:
 
     systems: list[dict[str, Any]]
     minimum_memory_bytes: int
+    minimum_free_bytes: int
     minimum_processors: int
     endpoint: str
     missing_downloads: list[dict[str, str]]
@@ -69,6 +72,27 @@ def system_failures(machine: Machine, demands: Demands) -> Iterator[dict[str, st
             "kubernetes_cluster_kubelet_configuration_cgroups and list SystemVerification, with its reason, "
             "in kubernetes_cluster_ignored_preflight_errors.",
         )
+
+
+def free_bytes(directory: Path) -> int:
+    """Room on the file system of a directory, or of the one it will be made in."""
+    there = next(parent for parent in (directory, *directory.parents) if parent.exists())
+    status = os.statvfs(there)
+    return status.f_bavail * status.f_frsize
+
+
+def room_failures(demands: Demands) -> Iterator[dict[str, str]]:
+    """File systems without room for what this machine still needs; one that needs nothing is left alone."""
+    if not demands.missing_downloads:
+        return
+    staging = {str(Path(download["path"]).parent) for download in demands.missing_downloads}
+    for directory in sorted({*FILLED, *staging}):
+        found = free_bytes(Path(directory))
+        if found < demands.minimum_free_bytes:
+            yield failure(
+                f"{found} bytes are free for {directory}, at least {demands.minimum_free_bytes} are asked for",
+                "Make room on that file system, or lower kubernetes_cluster_minimum_free_bytes.",
+            )
 
 
 def port_owner(port: int) -> str | None:
@@ -143,6 +167,7 @@ def examine(machine: Machine, demands: Demands) -> list[dict[str, str]]:
     """All failures of one machine at once."""
     state = machine.membership.state
     failures = [*system_failures(machine, demands), *endpoint_failures(demands.endpoint)]
+    failures += room_failures(demands)
     failures += mirror_failures(demands, member=state == "member")
     if state == "foreign":
         failures.append(
