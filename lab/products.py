@@ -24,8 +24,9 @@ from lab.progress import Progress, Step
 
 PREFIX = "endpoint-stats"
 # Every file of a layer gets this time, so that a second build has the same layers; archives of Python know none before 1980.
-_EPOCH = "--timestamp=315532800"
+_BUILD = ("build", "--pull=never", "--network=host", "--timestamp=315532800")
 _COLLECTION = ("galaxy.yml", "README.md", "LICENSE", "CHANGELOG.md", "meta", "plugins", "roles", "playbooks", "inventories/example")
+_UNUSED_THERE = ("tests", "docs", "changelogs")
 _BUILT_BY_PYTHON = ("__pycache__", "*.pyc")
 
 
@@ -68,6 +69,11 @@ def key_of_files(roots: Iterable[Path]) -> str:
     return digest([*names, *hashes])
 
 
+def version() -> str:
+    """The version of the collection, which its images carry too."""
+    return str(yaml.safe_load((paths.CHECKOUT / "galaxy.yml").read_text())["version"])
+
+
 def collections() -> dict[str, Path]:
     """The collections that galaxy.yml asks for, as the locked Ansible package holds them."""
     package = Path(sysconfig.get_path("purelib"), "ansible_collections")
@@ -84,7 +90,8 @@ def collections() -> dict[str, Path]:
 
 def key_of(product: Product, catalog: Catalog) -> str:
     """Changes when the image would."""
-    parts = [key_of_recipe("base"), key_of_recipe(product.recipe), key_of_files(paths.CHECKOUT / tree for tree in product.trees)]
+    trees = [paths.IMAGES / product.recipe, *(paths.CHECKOUT / tree for tree in product.trees)]
+    parts = [key_of_recipe("base"), *_BUILD, version(), key_of_files(trees)]
     if product.collection:
         versions = [json.loads((root / "MANIFEST.json").read_text())["collection_info"]["version"] for root in collections().values()]
         own = key_of_files(paths.CHECKOUT / name for name in _COLLECTION)
@@ -123,7 +130,8 @@ def _build(product: Product, name: str, catalog: Catalog, step: Step) -> None:
             _add_collections(context / "collections" / "ansible_collections", step)
             (context / "programs").mkdir()
             os.link(_kubectl(catalog), context / "programs" / "kubectl")
-        argv = [*COMMAND, "build", "--pull=never", "--network=host", *host.ulimits(), _EPOCH, "--tag", name, str(context)]
+        label = f"--label=org.opencontainers.image.version={version()}"
+        argv = [*COMMAND, *_BUILD, *host.ulimits(), label, "--tag", name, str(context)]
         stream(argv, step.tick)
 
 
@@ -149,8 +157,10 @@ def _add_collections(target: Path, step: Step) -> None:
         (artefact,) = directory.glob("*.tar.gz")
         argv = [*galaxy, "install", "--offline", "--no-deps", "--collections-path", str(target.parent), str(artefact)]
         stream(argv, step.tick, environment=environment)
+    for name in _UNUSED_THERE:
+        shutil.rmtree(target / "endpoint_stats" / "ops" / name, ignore_errors=True)
     for name, root in collections().items():
-        ignored = shutil.ignore_patterns("tests", "docs", *_BUILT_BY_PYTHON)
+        ignored = shutil.ignore_patterns(*_UNUSED_THERE, *_BUILT_BY_PYTHON)
         shutil.copytree(root, target / name.replace(".", "/"), ignore=ignored)
 
 
