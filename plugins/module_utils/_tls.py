@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import ssl
 from dataclasses import dataclass
@@ -111,8 +110,10 @@ def _described(where: str, certificate: Any) -> dict[str, Any]:
     }
 
 
-def resolves(host: str) -> bool:
-    """Whether a name has an address; without one nobody knows how the server is."""
-    with contextlib.suppress(OSError):
-        return bool(socket.getaddrinfo(host, None))
-    return False
+def unresolved(host: str) -> str:
+    """Why a name has no address here, empty when it has one; without an address nobody knows how the server is."""
+    try:
+        socket.getaddrinfo(host, None)
+    except OSError as error:
+        return f"the name {host!r} has no address on the host that asks: {error}"
+    return ""

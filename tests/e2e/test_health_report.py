@@ -121,7 +121,7 @@ def without_redis(stack_lab: Lab) -> Iterator[Lab]:
 def test_a_lost_store_is_critical_and_hides_nothing(without_redis: Lab) -> None:
     document, _page = written(report(without_redis).expect())
     found = {(finding["id"], finding["severity"]) for part in document["parts"].values() for finding in part["findings"]}
-    assert {("redis_does_not_answer", "critical"), ("api_redis_failed", "critical")} <= found
+    assert {("redis_does_not_answer", "critical"), ("api_redis_failed", "critical"), ("workload_scaled_away", "critical")} <= found
     assert document["parts"]["redis"]["state"] == "could_not_check"
     assert document["parts"]["postgresql"]["reason"] == ""
     assert document["verdict"] == "critical"
@@ -165,11 +165,12 @@ def test_the_account_of_the_schedule_may_what_is_listed_and_no_more(stack_lab: L
 def test_an_execution_environment_makes_the_same_report(stack_lab: Lab, tmp_path: Path) -> None:
     """As AWX starts it: ansible-runner in the image of ops-runner, the inventory and the kubeconfig mounted."""
     for source in (TRACKED, stack_lab.paths.inventory):
-        shutil.copytree(source, tmp_path / "inventory" / Path(source).name)
+        shutil.copytree(source, tmp_path / "inventories" / source.parent.name)
     (tmp_path / "project").mkdir()
     (tmp_path / "project" / "health_report.yml").write_text("- import_playbook: endpoint_stats.ops.health_report\n")
     image = podman("images", "--quiet", "--filter=reference=localhost/endpoint-stats/ops-runner").split()[0]
-    extra = "--extra-vars endpoint_stats_kubeconfig=/run/kubeconfig --extra-vars endpoint_stats_reports_dir=/runner/reports"
+    inventories = " ".join(f"--inventory=/runner/inventories/{path.name}" for path in (tmp_path / "inventories").iterdir())
+    extra = f"{inventories} --extra-vars endpoint_stats_kubeconfig=/run/kubeconfig --extra-vars endpoint_stats_reports_dir=/runner/reports"
     mounts = ["--volume", f"{tmp_path}:/runner", "--volume", f"{stack_lab.paths.kubeconfig}:/run/kubeconfig:ro"]
     runner = ["ansible-runner", "run", "/runner", "--playbook", "health_report.yml", "--cmdline", extra]
     output = podman("run", "--rm", "--network=host", "--user=0:0", *host.ulimits(), *mounts, image, *runner)

@@ -17,7 +17,7 @@ from .._errors import OpsError
 from .._report.finding import Finding
 from .._report.part import Part, Threshold
 from .._report.redact import clean
-from .._tls import resolves
+from .._tls import unresolved
 
 _ANSWER_BYTES = 64 * 1024
 _SUBJECT = "Deployment/flask-api"
@@ -26,9 +26,9 @@ _LOOK = "Look at its log: kubectl logs deployment/flask-api"
 
 def look(url: str, ca_file: str, timeout_seconds: float, limits: Threshold) -> Part:
     """One request; an answer of 503 is an answer as well."""
-    host = urlsplit(url).hostname or ""
-    if not resolves(host):
-        return Part(reason=f"the name {host!r} has no address on the host that asks")
+    nameless = unresolved(urlsplit(url).hostname or "")
+    if nameless:
+        return Part(reason=nameless)
     begun = time.monotonic()
     try:
         status, body = _asked(url, ca_file, timeout_seconds)

@@ -78,7 +78,7 @@ def gather(
         "pods": lambda: health.pods(namespace.items("pods"), _workloads(namespace), workloads, now, limits),
         "events": lambda: health.events(namespace.items("events", limit=_EVENTS), events, now, limits),
         "usage": lambda: health.usage(namespace.items("pods"), namespace.items("pods", "/apis/metrics.k8s.io/v1beta1"), now, limits),
-        "claims": lambda: _claims(namespace, limits, kubelet),
+        "claims": lambda: _claims(namespace, now, limits, kubelet),
         "api_log": lambda: _api_log(namespace, api_selector),
         "jobs": lambda: health.jobs(namespace.items("cronjobs", "/apis/batch/v1"), namespace.items("jobs", "/apis/batch/v1")),
     }
@@ -90,7 +90,7 @@ def _workloads(namespace: Namespace) -> list[dict[str, Any]]:
     return [{**item, "kind": kind} for kind, plural in kinds.items() for item in namespace.items(plural, "/apis/apps/v1")]
 
 
-def _claims(namespace: Namespace, limits: health.Limits, kubelet: Kubelet) -> Part:
+def _claims(namespace: Namespace, now: datetime, limits: health.Limits, kubelet: Kubelet) -> Part:
     listed = namespace.items("persistentvolumeclaims")
     volumes: dict[str, Any] = {}
     reasons = []
@@ -101,7 +101,8 @@ def _claims(namespace: Namespace, limits: health.Limits, kubelet: Kubelet) -> Pa
         except OpsError as error:
             reasons.append(f"{node}: {error}")
     part = health.claims(listed, volumes, kubelet != "none", limits)
-    mounted = _mounted(namespace.items("pods")) if nodes else set()
+    # A kubelet measures once a minute, so it has nothing yet of a pod that has just started.
+    mounted = _mounted([pod for pod in namespace.items("pods") if not health.is_young(pod, now)]) if nodes else set()
     unknown = [row["name"] for row in part.data["claims"] if row["name"] in mounted and row["used_bytes"] is None]
     if unknown and not reasons:
         reasons.append(f"the kubelet says nothing of {', '.join(unknown)}")

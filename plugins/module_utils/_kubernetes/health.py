@@ -78,10 +78,7 @@ def usage(listed: Sequence[Object], metrics: Sequence[Object], now: datetime, li
     measured = {_name(item): item for item in metrics}
     running = [pod for pod in sorted(listed, key=_name) if pod.get("status", {}).get("phase") == "Running"]
     rows = [row for pod in running if _name(pod) in measured for row in [_usage_row(pod, measured[_name(pod)])]]
-    late = now - _METRICS_LATE
-    unmeasured = [
-        _name(pod) for pod in running if _name(pod) not in measured and _time(pod["status"].get("startTime"), now) < late and not _done(pod)
-    ]
+    unmeasured = [_name(pod) for pod in running if _name(pod) not in measured and not is_young(pod, now) and not _done(pod)]
     reason = f"the metrics API has no numbers of {', '.join(unmeasured)}" if unmeasured else ""
     found = [finding for row in rows for finding in _usage_findings(row, limits)]
     shown = {"cpu_percent": limits.cpu.to_dict(), "memory_percent": limits.memory.to_dict()}
@@ -151,6 +148,11 @@ def _amount(written: str | None) -> float | None:
     return quantity(written) if written else None
 
 
+def is_young(pod: Object, now: datetime) -> bool:
+    """Whether those who measure need not have seen the pod yet."""
+    return _time(pod.get("status", {}).get("startTime"), now) >= now - _METRICS_LATE
+
+
 def _name(item: Object) -> str:
     return str(item["metadata"]["name"])
 
@@ -200,14 +202,18 @@ def _workload_row(item: Object) -> dict[str, Any]:
 
 
 def _workload_findings(rows: Sequence[Mapping[str, Any]], expected: Iterable[str]) -> list[Finding]:
+    wanted = set(expected)
     present = {f"{row['kind']}/{row['name']}" for row in rows}
     remedy = "Run endpoint_stats.ops.app_stack, which makes what is missing."
     found = [
         Finding("workload_missing", "critical", name, "it should be there and is not", "the API server has no such object", remedy)
-        for name in sorted(set(expected) - present)
+        for name in sorted(wanted - present)
     ]
     for row in rows:
         subject = f"{row['kind']}/{row['name']}"
+        if not row["wanted"] and subject in wanted:
+            text, scale = "it is scaled to no pod at all", f"kubectl scale {subject.lower()} --replicas=1"
+            found.append(Finding("workload_scaled_away", "critical", subject, text, "0 pods are wanted", scale))
         if row["ready"] < row["wanted"]:
             severity: Severity = "warning" if row["ready"] else "critical"
             evidence = f"{row['ready']} of {row['wanted']} pods are ready"

@@ -13,7 +13,7 @@ from typing import Any
 from .._errors import OpsError
 from .._report.finding import Finding
 from .._report.part import Part, Threshold
-from .._tls import resolves
+from .._tls import unresolved
 from .connection import NoConnectionError, Server, connected
 
 _WRAPAROUND_AGE = 1_500_000_000
@@ -65,8 +65,9 @@ class Limits:
 def look(server: Server, limits: Limits) -> Part:
     """One session, six short queries."""
     subject = f"PostgreSQL/{server.database}"
-    if not resolves(server.host):
-        return Part(reason=f"the name {server.host} has no address on the host that asks")
+    nameless = unresolved(server.host)
+    if nameless:
+        return Part(reason=nameless)
     begun = time.monotonic()
     try:
         with connected(server) as connection:

@@ -13,7 +13,7 @@ from typing import Any
 from .._errors import OpsError
 from .._report.finding import Finding
 from .._report.part import Part, Threshold
-from .._tls import resolves
+from .._tls import unresolved
 from .connection import NoConnectionError, Server, connected
 
 _KEPT = (
@@ -35,8 +35,9 @@ class Limits:
 
 def look(server: Server, limits: Limits) -> Part:
     """One PING, one INFO."""
-    if not resolves(server.host):
-        return Part(reason=f"the name {server.host} has no address on the host that asks")
+    nameless = unresolved(server.host)
+    if nameless:
+        return Part(reason=nameless)
     try:
         with connected(server) as client:
             client.ping()

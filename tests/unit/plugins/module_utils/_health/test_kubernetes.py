@@ -70,6 +70,11 @@ def test_workloads_are_compared_with_what_should_be() -> None:
     ]
 
 
+def test_what_should_be_there_and_is_scaled_away_is_named() -> None:
+    workloads = [*samples.workloads()[:2], samples.workload("StatefulSet", "redis", 0, 0), samples.workload("Deployment", "spare", 0, 0)]
+    assert found(judged(workloads=workloads)) == [("workload_scaled_away", "critical", "StatefulSet/redis")]
+
+
 def test_a_finding_names_the_workload_and_not_the_pod() -> None:
     """Two releases later the names of the pods are others, and the finding is the same."""
     first, later = waiting("CrashLoopBackOff"), waiting("CrashLoopBackOff")
