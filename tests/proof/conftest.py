@@ -4,6 +4,6 @@
 
 from __future__ import annotations
 
-from tests.e2e.conftest import built, converged, lab
+from tests.e2e.conftest import built, converged, lab, stack_lab
 
-__all__ = ["built", "converged", "lab"]
+__all__ = ["built", "converged", "lab", "stack_lab"]

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
-from typing import Any
+from typing import Any, Union
 
 Policy = Mapping[str, Any]
 Labels = Mapping[str, str]
@@ -40,7 +40,7 @@ class Address:
         return self.address
 
 
-End = Pod | Address
+End = Union[Pod, Address]  # noqa: UP007 - a linter of ansible-test takes | for an operation on values
 
 
 @dataclass(frozen=True)

@@ -135,7 +135,7 @@ def _timings(parts: Mapping[str, Mapping[str, Any]]) -> str:
     if not known:
         return ""
     longest = max([*known.values(), 0.001])
-    rows = [[text(title(name)), plots.bar(taken / longest, seconds(taken))] for name, taken in known.items()]
+    rows = [[text(title(name)), plots.filled(taken / longest, seconds(taken))] for name, taken in known.items()]
     return f'<section id="timings"><h2>How long asking took</h2>{sections.table(["Part", "|Time"], rows)}</section>'
 
 

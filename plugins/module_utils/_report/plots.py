@@ -15,7 +15,7 @@ _WORDS = {"critical": "critical", "warning": "warning", "info": "info", "could_n
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 720, 150, 28, 22, 8
 
 
-def bar(fraction: float | None, label: str, *, limits: Mapping[str, float] | None = None) -> str:
+def filled(fraction: float | None, label: str, *, limits: Mapping[str, float] | None = None) -> str:
     """A share of a whole; with limits (in percent) ticks stand where it becomes a finding, and it is coloured by them."""
     if fraction is None:
         return f'<span class="bar none">{text(label)}</span>'

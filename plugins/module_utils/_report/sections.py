@@ -43,7 +43,7 @@ def _pods(data: Data) -> str:
     workloads = table(
         ["Workload", "|Ready"],
         [
-            [text(f"{row['kind']}/{row['name']}"), plots.bar(share(row["ready"], row["wanted"]), f"{row['ready']} of {row['wanted']}")]
+            [text(f"{row['kind']}/{row['name']}"), plots.filled(share(row["ready"], row["wanted"]), f"{row['ready']} of {row['wanted']}")]
             for row in data["workloads"]
         ],
     )
@@ -88,10 +88,10 @@ def _amount(row: Data, name: str, unit: str, written: Callable[[float | None], s
     """What is used beside the limit; where there is none beside what was requested, which may be exceeded."""
     used, limit, request = (row[f"{name}_{kind}{unit}"] for kind in ("", "limit_", "request_"))
     if limit:
-        return plots.bar(used / limit, f"{written(used)} of {written(limit)}", limits=limits)
+        return plots.filled(used / limit, f"{written(used)} of {written(limit)}", limits=limits)
     if request:
-        return plots.bar(used / request, f"{written(used)}, {written(request)} requested, no limit")
-    return plots.bar(None, f"{written(used)}, no limit")
+        return plots.filled(used / request, f"{written(used)}, {written(request)} requested, no limit")
+    return plots.filled(None, f"{written(used)}, no limit")
 
 
 def _api(data: Data) -> str:
@@ -123,7 +123,7 @@ def _postgresql(data: Data) -> str:
     states: dict[str, int] = {}
     for row in data["sessions"]:
         states[row["state"]] = states.get(row["state"], 0) + row["sessions"]
-    bar = plots.stack(
+    drawn = plots.stack(
         sorted(states.items()),
         connections["usable"],
         f"{connections['used']} of {connections['usable']} connections",
@@ -151,7 +151,7 @@ def _postgresql(data: Data) -> str:
             for row in data["tables"]
         ],
     )
-    return f"{head}<h3>Connections</h3>{bar}{roles}<h3>Largest tables</h3>{tables}"
+    return f"{head}<h3>Connections</h3>{drawn}{roles}<h3>Largest tables</h3>{tables}"
 
 
 def _redis(data: Data) -> str:
@@ -165,10 +165,10 @@ def _redis(data: Data) -> str:
     bars = table(
         ["", "|Used"],
         [
-            ["Memory", plots.bar(memory, label, limits=data["memory_percent"])],
+            ["Memory", plots.filled(memory, label, limits=data["memory_percent"])],
             [
                 "Clients",
-                plots.bar(clients, f"{data['connected_clients']} of {data.get('maxclients', UNKNOWN)}", limits=data["clients_percent"]),
+                plots.filled(clients, f"{data['connected_clients']} of {data.get('maxclients', UNKNOWN)}", limits=data["clients_percent"]),
             ],
         ],
     )
@@ -194,7 +194,7 @@ def _claims(data: Data) -> str:
         shared = row["file_system_bytes"] and row["size_bytes"] and row["file_system_bytes"] > 1.2 * row["size_bytes"]
         note = "<small>its file system is larger than the claim and shared</small>" if shared else ""
         cells = [text(row["name"]), text(row["phase"]), size(row["size_bytes"] or row["requested_bytes"])]
-        rows.append([*cells, plots.bar(used, label, limits=data["claim_percent"]) + note, text(row["storage_class"])])
+        rows.append([*cells, plots.filled(used, label, limits=data["claim_percent"]) + note, text(row["storage_class"])])
     return table(["Claim", "Phase", "#Size", "|File system", "Class"], rows)
 
 

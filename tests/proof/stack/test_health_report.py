@@ -172,7 +172,7 @@ def test_an_execution_environment_makes_the_same_report(stack_lab: Lab, tmp_path
     inventories = " ".join(f"--inventory=/runner/inventories/{path.name}" for path in (tmp_path / "inventories").iterdir())
     extra = f"{inventories} --extra-vars endpoint_stats_kubeconfig=/run/kubeconfig --extra-vars endpoint_stats_reports_dir=/runner/reports"
     mounts = ["--volume", f"{tmp_path}:/runner", "--volume", f"{stack_lab.paths.kubeconfig}:/run/kubeconfig:ro"]
-    runner = ["ansible-runner", "run", "/runner", "--playbook", "health_report.yml", "--cmdline", extra]
+    runner = ["ansible-runner", "run", "/runner", "--playbook", "health_report.yml", f"--cmdline={extra}"]
     output = podman("run", "--rm", "--network=host", "--user=0:0", *host.ulimits(), *mounts, image, *runner)
     assert "failed=0" in output
     (path,) = (tmp_path / "reports" / "health_report").glob("*.json")
