@@ -66,6 +66,6 @@ def test_members_of_archives(tmp_path: Path) -> None:
 
 def test_a_path_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("kept")
-    with pytest.raises(OpsError, match=r"file/below could not be written\. Cause: Not a directory"):
+    with pytest.raises(OpsError, match=r"file/below could not be written\. Cause: File exists"):
         write(Wanted(tmp_path / "file" / "below", 0o600, b"x"))
     assert (tmp_path / "file").read_text() == "kept"
