@@ -29,7 +29,7 @@ venv: ## the Python environment, in the cache
 environment:
 	@$(PYTHON) tools/venv.py > /dev/null
 
-demo: environment ## machines, a Kubernetes cluster on them, and a second run that changes nothing
+demo: environment ## machines, a cluster, the stack with rows through it, a health report, a second run that changes nothing
 	@python -m tools.demo --name $(NAME)
 
 demo-down: lab-down ## remove the demo with everything it made (NAME=demo)
