@@ -22,6 +22,16 @@ def cluster_access() -> dict[str, dict[str, Any]]:
     }
 
 
+def store() -> dict[str, dict[str, Any]]:
+    """How a database or cache is reached; the names are the fields of each C(connection.Server)."""
+    return {
+        "host": {"type": "str", "required": True},
+        "credentials_dir": {"type": "path", "required": True},
+        "ca_file": {"type": "path", "default": ""},
+        "timeout_seconds": {"type": "int", "default": 5},
+    }
+
+
 def thresholds(warning: float, critical: float) -> dict[str, Any]:
     """An option with the two limits of a measured value; each module documents its own."""
     return {

@@ -8,16 +8,12 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: postgresql_health_info
 short_description: Tell how a PostgreSQL server and one of its databases are
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Looks at connections, sizes, sessions, transactions, checksums and archiving as a role with C(pg_monitor); the session is read-only.
   - A server that does not answer is a finding and a reason, not a failed task. The password never leaves the host the module runs on.
 author: Endpoint Statistics Operations contributors (@endpoint-stats)
 options:
-  host:
-    description: Name of the server, which its certificate must carry.
-    type: str
-    required: true
   port:
     description: Port of the server.
     type: int
@@ -26,18 +22,6 @@ options:
     description: The database that is looked at.
     type: str
     default: endpoint_stats
-  credentials_dir:
-    description: Directory with the files C(username) and C(password), as a mounted Secret.
-    type: path
-    required: true
-  ca_file:
-    description: Certificate of the authority that signed the server's. Empty for a server on loopback without TLS.
-    type: path
-    default: ""
-  timeout_seconds:
-    description: How long the connection and each question may take, in seconds.
-    type: int
-    default: 5
   connections_percent:
     description: Share of the connections in percent from which on it is a finding.
     type: dict
@@ -71,6 +55,7 @@ options:
 extends_documentation_fragment:
   - endpoint_stats.ops._attributes
   - endpoint_stats.ops._attributes.info_module
+  - endpoint_stats.ops._store
 requirements:
   - psycopg >= 3.1
 """
@@ -119,12 +104,9 @@ def ask(options: dict[str, Any]) -> dict[str, Any]:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "host": {"type": "str", "required": True},
+            **_argspec.store(),
             "port": {"type": "int", "default": 5432},
             "database": {"type": "str", "default": "endpoint_stats"},
-            "credentials_dir": {"type": "path", "required": True},
-            "ca_file": {"type": "path", "default": ""},
-            "timeout_seconds": {"type": "int", "default": 5},
             "connections_percent": _argspec.thresholds(80, 95),
             "transaction_seconds": _argspec.thresholds(300, 3600),
         },

@@ -8,32 +8,16 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: redis_health_info
 short_description: Tell how a Redis server is
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Looks at C(PING) and C(INFO); memory, clients and persistence are judged.
   - A server that does not answer is a finding and a reason, not a failed task. The password never leaves the host the module runs on.
 author: Endpoint Statistics Operations contributors (@endpoint-stats)
 options:
-  host:
-    description: Name of the server, which its certificate must carry.
-    type: str
-    required: true
   port:
     description: Port of the server.
     type: int
     default: 6379
-  credentials_dir:
-    description: Directory with the files C(username) and C(password), as a mounted Secret.
-    type: path
-    required: true
-  ca_file:
-    description: Certificate of the authority that signed the server's. Empty for a server on loopback without TLS.
-    type: path
-    default: ""
-  timeout_seconds:
-    description: How long the connection and each question may take, in seconds.
-    type: int
-    default: 5
   memory_percent:
     description: Share of maxmemory in percent from which on it is a finding.
     type: dict
@@ -67,6 +51,7 @@ options:
 extends_documentation_fragment:
   - endpoint_stats.ops._attributes
   - endpoint_stats.ops._attributes.info_module
+  - endpoint_stats.ops._store
 requirements:
   - redis >= 5.0
 """
@@ -111,11 +96,8 @@ def ask(options: dict[str, Any]) -> dict[str, Any]:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "host": {"type": "str", "required": True},
+            **_argspec.store(),
             "port": {"type": "int", "default": 6379},
-            "credentials_dir": {"type": "path", "required": True},
-            "ca_file": {"type": "path", "default": ""},
-            "timeout_seconds": {"type": "int", "default": 5},
             "memory_percent": _argspec.thresholds(75, 90),
             "clients_percent": _argspec.thresholds(80, 95),
         },
