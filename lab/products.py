@@ -16,7 +16,7 @@ from pathlib import Path
 
 import yaml
 
-from lab import artifacts, host, images, mutex, paths
+from lab import artifacts, host, mutex, paths
 from lab.catalog import Catalog, ReleaseFile, digest, key_of_recipe
 from lab.podman import COMMAND, image_exists, podman
 from lab.process import attempt, run, stream
@@ -191,7 +191,6 @@ def digest_in_registry(reference: str, *, plain_http: bool) -> str:
 
 def make_all(registry: str, shown: str, catalog: Catalog, progress: Progress, *, plain_http: bool) -> dict[str, str]:
     """Build and push all of them; inventory variable -> image by digest, under the registry's name as the nodes know it."""
-    images.make_own(progress)
     found = {}
     for product in PRODUCTS:
         name = make(product, catalog, progress)

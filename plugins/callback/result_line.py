@@ -8,7 +8,7 @@ DOCUMENTATION = r"""
 name: result_line
 type: aggregate
 short_description: Ends the output of a run with one line of JSON
-version_added: 0.2.0
+version_added: 0.1.0
 author:
   - Endpoint Statistics Operations contributors (@endpoint-stats)
 description:

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: chosen_secrets
 short_description: Which value each secret has, and where it came from
-version_added: 0.2.0
+version_added: 0.1.0
 author:
   - Endpoint Statistics Operations contributors (@endpoint-stats)
 description:

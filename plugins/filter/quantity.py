@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: quantity
 short_description: The number that a Kubernetes quantity means
-version_added: 0.2.0
+version_added: 0.1.0
 author:
   - Endpoint Statistics Operations contributors (@endpoint-stats)
 description:

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: api_health_info
 short_description: Tell how the application says it is
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Asks the application's C(/health) once and judges its answer and how long it took.
   - An application that does not answer is a finding and a reason, not a failed task.

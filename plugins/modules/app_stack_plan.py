@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: app_stack_plan
 short_description: Tell whether the stack can be deployed, or name every reason why not
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Compares what the inventory asks for with what the cluster has. Changes nothing, and fails with all reasons at once.
 author: Endpoint Statistics Operations contributors (@endpoint-stats)

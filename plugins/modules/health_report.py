@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: health_report
 short_description: Merge what was seen into one health report
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Takes the parts that other modules have looked at and makes one document of them, as canonical JSON and as a self-contained page.
   - Says what is new, resolved, unchanged or cannot be compared since the previous report, and whether the report passes its gate.

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: kubernetes_health_info
 short_description: Tell what Kubernetes knows of the health of a namespace
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Looks at pods and workloads, events, CPU and memory, claims, scheduled jobs and the log of the API. Nothing is changed.
   - Each part fails alone and then carries the reason; every request is bounded in time.

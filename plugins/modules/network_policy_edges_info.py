@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: network_policy_edges_info
 short_description: Tell which connections the NetworkPolicies of a cluster allow
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Reads the living NetworkPolicies, the labels of the namespaces and the pod templates of the workloads, and judges each connection in
     O(edges) as the API defines it. Nothing is sent over the pod network, so it also holds where the pod network enforces nothing.

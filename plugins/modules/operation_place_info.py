@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: operation_place_info
 short_description: Refuse an operation that would not run where it means to
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - For the first task of every operation, on localhost. Ansible says C(no hosts matched) and succeeds when an inventory is
     the wrong one or O(ignore:--limit) leaves out the hosts of a play; this module makes it an error.

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: pg_settle
 short_description: Bring roles, databases, rights and loaded settings of a PostgreSQL server to a wanted state
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Runs SQL that describes the wanted state in one transaction for each database, between two looks at what it settles.
     Where both looks see the same, and in check mode, the transaction is undone.

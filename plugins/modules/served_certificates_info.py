@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: served_certificates_info
 short_description: Tell how long the certificates last that servers present
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Makes a TLS handshake with each server, checks name and authority, and reads the days that are left; no credentials are needed.
   - What a server presents may be older than what stands in its Secret, so the servers are asked.
