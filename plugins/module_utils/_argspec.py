@@ -39,3 +39,16 @@ def thresholds(warning: float, critical: float) -> dict[str, Any]:
         "default": {"warning": warning, "critical": critical},
         "options": {"warning": {"type": "float", "default": warning}, "critical": {"type": "float", "default": critical}},
     }
+
+
+def progress() -> dict[str, dict[str, Any]]:
+    """Where the module says how far it is; the action of the same name sets it."""
+    return {"progress_path": {"type": "path", "default": ""}}
+
+
+def backup_directory() -> dict[str, dict[str, Any]]:
+    """A directory of backups of one database."""
+    return {
+        "directory": {"type": "path", "required": True},
+        "database": {"type": "str", "default": "endpoint_stats"},
+    }

@@ -11,13 +11,17 @@ import os
 import shlex
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from ._errors import OpsError
 
 _PR_SET_PDEATHSIG = 1
 _SHOWN_OUTPUT_CHARACTERS = 2000
+_WATCH_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -48,25 +52,16 @@ def run(
     timeout_seconds: float,
     environment: Mapping[str, str] | None = None,
     input_text: str | None = None,
+    while_running: Callable[[], None] | None = None,
 ) -> Completed:
-    """Run a program to its end; secrets go in `environment` or `input_text`, never in `argv`."""
+    """Run a program to its end; secrets go in `environment` or `input_text`, never in `argv`.
+
+    `while_running` is called about twice a second, for progress; an error it raises ends the program.
+    """
+    piped = subprocess.DEVNULL if input_text is None else subprocess.PIPE
+    process = _start(argv, environment, stdin=piped, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
-        process = subprocess.Popen(
-            list(argv),
-            stdin=subprocess.DEVNULL if input_text is None else subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**os.environ, **(environment or {}), "LC_ALL": "C", "LANGUAGE": "C"},
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            start_new_session=True,
-            preexec_fn=_end_with_parent,
-        )
-    except OSError as error:
-        raise OpsError("A program could not be started", where=shlex.join(argv), cause=str(error)) from error
-    try:
-        stdout, stderr = process.communicate(input_text, timeout=timeout_seconds)
+        stdout, stderr = _communicate(process, input_text, timeout_seconds, while_running)
     except subprocess.TimeoutExpired as error:
         stderr = _end_group(process)[1]
         raise OpsError(
@@ -79,6 +74,49 @@ def run(
         _end_group(process)
         raise
     return Completed(tuple(argv), process.returncode, stdout, stderr)
+
+
+@contextlib.contextmanager
+def server(argv: Sequence[str], *, log: Path, environment: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
+    """A program that runs until the context is left, what it prints kept in a file; it and its children end with us, however we end."""
+    with log.open("ab") as stream:
+        process = _start(argv, environment, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT)
+    try:
+        yield process
+    finally:
+        _end_group(process)
+
+
+def _start(argv: Sequence[str], environment: Mapping[str, str] | None, **streams: Any) -> subprocess.Popen[str]:
+    try:
+        return subprocess.Popen(
+            list(argv),
+            env={**os.environ, **(environment or {}), "LC_ALL": "C", "LANGUAGE": "C"},
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+            preexec_fn=_end_with_parent,
+            **streams,
+        )
+    except OSError as error:
+        raise OpsError("A program could not be started", where=shlex.join(argv), cause=str(error)) from error
+
+
+def _communicate(
+    process: subprocess.Popen[str], input_text: str | None, timeout_seconds: float, while_running: Callable[[], None] | None
+) -> tuple[str, str]:
+    if while_running is None:
+        return process.communicate(input_text, timeout=timeout_seconds)
+    deadline, unsent = time.monotonic() + timeout_seconds, input_text
+    while True:
+        try:
+            return process.communicate(unsent, timeout=_WATCH_SECONDS)
+        except subprocess.TimeoutExpired:
+            unsent = None
+            if time.monotonic() >= deadline:
+                raise
+            while_running()
 
 
 def _end_with_parent() -> None:

@@ -87,6 +87,22 @@ def session(server: Server, who: Credentials, settings: str = "") -> Iterator[An
         raise OpsError("PostgreSQL refused a query", where=server.address, cause=cause, sqlstate=error.sqlstate or "") from error
 
 
+def libpq_environment(server: Server, who: Credentials) -> dict[str, str]:
+    """How the programs of PostgreSQL reach the server; the password goes by the environment, which only the same user can read."""
+    return {
+        "PGHOST": server.host,
+        "PGPORT": str(server.port),
+        "PGDATABASE": server.database,
+        "PGUSER": who.username,
+        "PGPASSWORD": who.password,
+        "PGSSLMODE": "verify-full" if server.ca_file else "disable",
+        "PGSSLROOTCERT": server.ca_file,
+        "PGCONNECT_TIMEOUT": str(server.timeout_seconds),
+        "PGAPPNAME": "endpoint-stats-ops",
+        "PGOPTIONS": "",
+    }
+
+
 def _said(error: Exception) -> str:
     return " ".join(str(error).split())
 

@@ -1,0 +1,94 @@
+# Copyright: Endpoint Statistics Operations contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a database consists of, entry by entry, as pg_dump itself writes it: the same database gives the same entries."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+# pg_restore and pg_dump head each entry of their plain output so; a name may hold a line break, which they write as a space.
+_HEAD = re.compile(
+    r"^--\n-- (?:Data for )?Name: (?P<name>.*); Type: (?P<kind>.*); Schema: (?P<schema>.*); Owner: (?P<owner>.*)\n--\n", re.M
+)
+# Random in each output, against a dump that would leave psql's restricted mode.
+_RESTRICT = re.compile(r"^\\(?:un)?restrict .*\n", re.M)
+
+
+@dataclass(frozen=True, order=True)
+class Entry:
+    """One object, grant, comment or default; C(sha256) is that of the statements that make it."""
+
+    kind: str
+    schema: str
+    name: str
+    owner: str
+    sha256: str
+
+    @property
+    def identity(self) -> str:
+        """How people and differences name it."""
+        schema = "" if self.schema == "-" else f"{self.schema}."
+        return f"{self.kind} {schema}{self.name}"
+
+
+@dataclass(frozen=True)
+class EntryDifference:
+    """An entry that is missing, was not expected, or is otherwise."""
+
+    kind: str
+    subject: str
+    expected: str
+    found: str
+
+
+def entries(sql: str) -> list[Entry]:
+    """The entries of what C(pg_restore --schema-only --file=-) prints, sorted."""
+    text = _RESTRICT.sub("", sql)
+    heads = list(_HEAD.finditer(text))
+    ends = [head.start() for head in heads[1:]] + [_end(text)]
+    return sorted(_entry(head, text[head.end() : end]) for head, end in zip(heads, ends, strict=True))
+
+
+def differences(expected: Sequence[Entry], found: Sequence[Entry]) -> list[EntryDifference]:
+    """How two databases differ; entries of one name (several grants, say) are compared as a group."""
+    before, after = _grouped(expected), _grouped(found)
+    return list(_differences(before, after))
+
+
+def _differences(before: dict[str, list[Entry]], after: dict[str, list[Entry]]) -> Iterator[EntryDifference]:
+    for identity in sorted(before.keys() | after.keys()):
+        old, new = before.get(identity), after.get(identity)
+        if old == new:
+            continue
+        if old is None:
+            yield EntryDifference("entry_unexpected", identity, "none", _described(new))
+        elif new is None:
+            yield EntryDifference("entry_missing", identity, _described(old), "none")
+        else:
+            yield EntryDifference("entry_changed", identity, _described(old), _described(new))
+
+
+def _grouped(all_entries: Sequence[Entry]) -> dict[str, list[Entry]]:
+    groups: dict[str, list[Entry]] = {}
+    for entry in sorted(all_entries):
+        groups.setdefault(entry.identity, []).append(entry)
+    return groups
+
+
+def _described(group: Sequence[Entry] | None) -> str:
+    return "; ".join(f"owner {entry.owner}, definition {entry.sha256[:12]}" for entry in group or ())
+
+
+def _entry(head: re.Match[str], body: str) -> Entry:
+    digest = hashlib.sha256(body.strip().encode()).hexdigest()
+    return Entry(head["kind"], head["schema"], head["name"], head["owner"], digest)
+
+
+def _end(text: str) -> int:
+    """The trailer is no part of the last entry."""
+    trailer = text.rfind("--\n-- PostgreSQL database dump complete\n--\n")
+    return trailer if trailer >= 0 else len(text)

@@ -1,0 +1,169 @@
+# Copyright: Endpoint Statistics Operations contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a backup says of itself: which database it is of, what was in it at the dump's own snapshot, and the bytes it consists of."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from .._errors import OpsError
+from .contents import Entry
+
+SCHEMA = "endpoint_stats.pg_backup"
+SCHEMA_VERSION = 1
+FILE_NAME = "manifest.json"
+_CHUNK_BYTES = 1 << 20
+
+
+class ManifestError(OpsError):
+    """A manifest that cannot be relied on."""
+
+
+@dataclass(frozen=True, order=True)
+class TableRows:
+    """Rows of one table in the snapshot, those of its children and partitions left out."""
+
+    schema: str
+    name: str
+    rows: int
+
+    @property
+    def identity(self) -> str:
+        return f"{self.schema}.{self.name}"
+
+
+@dataclass(frozen=True, order=True)
+class BackupFile:
+    """One file of the backup; C(path) is relative to its directory."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class DatabaseFacts:
+    """The database as its server describes it."""
+
+    name: str
+    owner: str
+    encoding: str
+    collation: str
+    character_type: str
+    locale_provider: str
+    collation_version: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class ServerFacts:
+    """The server; C(version_number) is that of C(SHOW server_version_num)."""
+
+    system_identifier: str
+    version: str
+    version_number: int
+
+    @property
+    def major(self) -> int:
+        return self.version_number // 10000
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Times are RFC 3339 in UTC; C(roles) are those that objects and grants of the database name."""
+
+    id: str
+    database: DatabaseFacts
+    server: ServerFacts
+    pg_dump_version: str
+    begun_at: str
+    snapshot_at: str
+    ended_at: str
+    seconds: Mapping[str, float]
+    extensions: Mapping[str, str]
+    roles: tuple[str, ...]
+    tables: tuple[TableRows, ...]
+    entries: tuple[Entry, ...]
+    files: tuple[BackupFile, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def bytes(self) -> int:
+        """Size of all files."""
+        return sum(file.bytes for file in self.files)
+
+    @property
+    def rows(self) -> int:
+        return sum(table.rows for table in self.tables)
+
+    def render(self) -> str:
+        """The document; its last word is the SHA-256 of all others."""
+        document = {"schema": SCHEMA, "schema_version": SCHEMA_VERSION, **asdict(self)}
+        return _canonical({**document, "sha256": _digest(document)})
+
+
+def load(directory: Path) -> Manifest:
+    """The manifest of a backup; whatever is wrong with it is a ManifestError."""
+    path = directory / FILE_NAME
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        return _parsed(document)
+    except ManifestError as error:
+        error.where = str(path)
+        raise
+    except FileNotFoundError as error:
+        raise ManifestError("The backup has no manifest", where=str(path), remedy="Use another backup.") from error
+    except OSError as error:
+        raise ManifestError("The manifest could not be read", where=str(path), cause=str(error.strerror)) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        cause = f"{type(error).__name__}: {error}"
+        raise ManifestError("The manifest is damaged", where=str(path), cause=cause, remedy="Use another backup.") from error
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _parsed(document: Any) -> Manifest:
+    if document["schema"] != SCHEMA:
+        raise ManifestError(f"The manifest is of {document['schema']!r}, not of {SCHEMA}")
+    if document["schema_version"] != SCHEMA_VERSION:
+        remedy = "Use the release of the collection that made the backup, or a newer one."
+        raise ManifestError(f"The manifest has version {document['schema_version']!r}; known is {SCHEMA_VERSION}", remedy=remedy)
+    said = str(document.pop("sha256"))
+    if not hmac.compare_digest(said, _digest(document)):
+        raise ManifestError("The manifest is damaged", cause="its content does not match its own SHA-256", remedy="Use another backup.")
+    fields = {key: value for key, value in document.items() if key not in ("schema", "schema_version")}
+    lists = {"tables": TableRows, "entries": Entry, "files": BackupFile}
+    fields.update({key: tuple(kind(**item) for item in fields[key]) for key, kind in lists.items()})
+    fields.update({key: tuple(fields[key]) for key in ("roles", "warnings")})
+    fields["database"], fields["server"] = DatabaseFacts(**fields["database"]), ServerFacts(**fields["server"])
+    for file in fields["files"]:
+        _refuse_outside(file.path)
+    return Manifest(**fields)
+
+
+def _refuse_outside(path: str) -> None:
+    parts = PurePosixPath(path)
+    if parts.is_absolute() or ".." in parts.parts or str(parts) != path:
+        raise ManifestError("The manifest names a file outside of the backup", cause=repr(path))
+
+
+def _digest(document: Mapping[str, Any]) -> str:
+    return hashlib.sha256(_canonical(document).encode()).hexdigest()
+
+
+def _canonical(document: Mapping[str, Any]) -> str:
+    return json.dumps(document, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
