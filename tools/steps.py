@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +15,14 @@ from dataclasses import dataclass, field
 from tools.venv import ROOT, cache_directory
 
 CACHE = cache_directory()
+
+_KEPT_BYTES = 2_000_000
+_SHOWN_LINES = 50
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_FRAME = re.compile(r"^ *│ ?")
+_SUMMARY_OF_TESTS = re.compile(r"=+ short test summary info =+")
+_TASK = re.compile(r"(TASK|RUNNING HANDLER|PLAY) (\[|RECAP)")
+_FAILED_TASK = re.compile(r"(fatal|failed): \[")
 
 
 @dataclass(frozen=True)
@@ -26,6 +36,18 @@ class Step:
     def run(self) -> int:
         return subprocess.run(self.argv, cwd=ROOT, env={**os.environ, **self.environment}, check=False).returncode
 
+    def told(self) -> tuple[int, str]:
+        """Run it, pass on what it prints as it comes, and keep the end of it."""
+        environment = {**os.environ, **self.environment}
+        kept = b""
+        with subprocess.Popen(self.argv, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+            assert process.stdout is not None  # noqa: S101 - asked for above
+            while part := os.read(process.stdout.fileno(), 65536):
+                sys.stdout.buffer.write(part)
+                sys.stdout.flush()
+                kept = (kept + part)[-_KEPT_BYTES:]
+        return process.returncode, kept.decode(errors="replace")
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -38,6 +60,28 @@ class Outcome:
     def __str__(self) -> str:
         word = "ok" if self.status == 0 else f"FAILED ({self.status})"
         return f"  {self.name:<24} {self.seconds:7.1f} s  {word}"
+
+
+def cause(output: str) -> list[str]:
+    """The lines that tell why a command failed: pytest's summary, Ansible's last failed task, or simply the last ones."""
+    lines = [_FRAME.sub("", _COLOUR.sub("", line)).rstrip() for line in output.splitlines()]
+    summaries = [number for number, line in enumerate(lines) if _SUMMARY_OF_TESTS.search(line)]
+    if summaries:
+        return _shortened(lines[summaries[-1] :])
+    failures = [number for number, line in enumerate(lines) if _FAILED_TASK.search(line)]
+    if not failures:
+        return lines[-_SHOWN_LINES:]
+    headings = [number for number, line in enumerate(lines) if _TASK.search(line)]
+    begin = max((number for number in headings if number < failures[-1]), default=failures[-1])
+    end = min((number for number in headings if number > failures[-1]), default=len(lines))
+    return _shortened(lines[begin:end])
+
+
+def _shortened(lines: Sequence[str]) -> list[str]:
+    """The beginning names what failed, the end says why."""
+    if len(lines) <= _SHOWN_LINES:
+        return list(lines)
+    return [*lines[:5], f"[{len(lines) - _SHOWN_LINES} lines more, further up]", *lines[5 - _SHOWN_LINES :]]
 
 
 def timed(name: str, work: Callable[[], int]) -> Outcome:
@@ -60,3 +104,19 @@ def report(title: str, outcomes: Sequence[Outcome]) -> int:
 
 def run_all(title: str, steps: Sequence[Step]) -> int:
     return report(title, [timed(step.name, step.run) for step in steps])
+
+
+def run_all_and_explain(title: str, steps: Sequence[Step]) -> int:
+    """As `run_all`, for long output: the lines that tell why a step failed are printed once more, before the table."""
+    outputs: dict[str, str] = {}
+
+    def told(step: Step) -> int:
+        status, outputs[step.name] = step.told()
+        return status
+
+    outcomes = [timed(step.name, lambda step=step: told(step)) for step in steps]  # type: ignore[misc]
+    for outcome in outcomes:
+        if outcome.status:
+            print(f"\n== {outcome.name} failed:")
+            print("\n".join(cause(outputs[outcome.name])), flush=True)
+    return report(title, outcomes)

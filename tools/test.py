@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import sys
 
-from tools.steps import Step, run_all
+from tools.steps import Step, run_all_and_explain
 from tools.venv import ROOT
 
 # Target, and what must exist for it to have anything to do.
@@ -22,7 +22,7 @@ TARGETS = (
 def main() -> int:
     steps = [Step(target, ["make", target]) for target, needed in TARGETS if (ROOT / needed).is_dir()]
     # Nothing of the tests keeps running; the volumes stay, so that the next run need not begin with bare machines.
-    return run_all("Test", [*steps, Step("stop", [sys.executable, "-m", "lab", "stop", "--name", "test"])])
+    return run_all_and_explain("Test", [*steps, Step("stop", [sys.executable, "-m", "lab", "stop", "--name", "test"])])
 
 
 if __name__ == "__main__":

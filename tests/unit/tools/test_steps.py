@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tools.steps import Step, run_all
+from tools.steps import Step, cause, run_all, run_all_and_explain
 
 
 def test_all_steps_run_and_one_failure_fails_the_whole(capfd: pytest.CaptureFixture[str]) -> None:
@@ -19,3 +19,53 @@ def test_all_steps_run_and_one_failure_fails_the_whole(capfd: pytest.CaptureFixt
 def test_success_is_said_last(capfd: pytest.CaptureFixture[str]) -> None:
     assert run_all("Trial", [Step("only", ["true"])]) == 0
     assert capfd.readouterr().out.splitlines()[-1].endswith("all 1 ok")
+
+
+def test_why_a_step_failed_is_said_again_before_the_table(capfd: pytest.CaptureFixture[str]) -> None:
+    broken = ["sh", "-c", "echo early; for n in $(seq 100); do echo line; done; echo 'no route to host' >&2; exit 3"]
+    assert run_all_and_explain("Trial", [Step("broken", broken), Step("later", ["echo", "well"])]) == 1
+    passed_on, _heading, end = capfd.readouterr().out.partition("== broken failed:")
+    assert "early" in passed_on
+    assert "well" in passed_on
+    assert "early" not in end
+    assert end.index("no route to host") < end.index("FAILED (3)")
+
+
+def test_what_went_well_is_not_said_again(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run_all_and_explain("Trial", [Step("only", ["echo", "well"])]) == 0
+    assert capfd.readouterr().out.count("well") == 1
+
+
+MOLECULE = """\
+  \x1b[2m│\x1b[0m TASK [Make the machine]
+  \x1b[2m│\x1b[0m changed: [localhost]
+  \x1b[2m│\x1b[0m TASK [Take it out]
+  \x1b[2m│\x1b[0m fatal: [localhost]: FAILED! =>
+  \x1b[2m│\x1b[0m     msg: Cannot evict pod
+  \x1b[2m│\x1b[0m PLAY RECAP
+  \x1b[2m│\x1b[0m localhost : ok=1 failed=1
+  \x1b[2m│\x1b[0m TASK [Stop the machines]
+  \x1b[2m│\x1b[0m changed: [localhost]
+make: *** [Makefile:53: molecule] Error 2
+"""
+PYTEST = """\
+E   fatal: [localhost] stands in a captured output
+=========================== short test summary info ============================
+FAILED tests/e2e/test_works.py::test_usage - AssertionError: none
+1 failed, 2 passed in 3.00s
+"""
+
+
+def test_the_cause_is_the_failed_task() -> None:
+    assert cause(MOLECULE) == ["TASK [Take it out]", "fatal: [localhost]: FAILED! =>", "    msg: Cannot evict pod"]
+
+
+def test_the_cause_is_the_summary_of_the_tests() -> None:
+    assert cause(PYTEST) == PYTEST.splitlines()[1:]
+
+
+def test_a_long_cause_keeps_its_beginning_and_its_end() -> None:
+    lines = ["TASK [Read]", "fatal: [localhost]: FAILED! =>", *(f"line {number}" for number in range(500)), "at last"]
+    shown = cause("\n".join(lines))
+    assert len(shown) < 60
+    assert (shown[0], shown[-1]) == ("TASK [Read]", "at last")
