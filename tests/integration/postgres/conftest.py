@@ -1,0 +1,45 @@
+# Copyright: Endpoint Statistics Operations contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One server for all files of tests; each test has directories of its own."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.postgres import support
+
+
+@pytest.fixture(scope="session")
+def place() -> Iterator[support.Place]:
+    """The server, with a migrated database that holds rows. Who changes the database calls C(create_database) afterwards."""
+    with support.place() as made:
+        yield made
+
+
+@pytest.fixture
+def room(place: support.Place) -> Iterator[Path]:
+    """An empty directory of the user the modules run as."""
+    with place.room() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def made_backup(place: support.Place) -> Iterator[Path]:
+    """A directory with one good backup that nobody changes."""
+    with place.room() as directory:
+        place.good(place.backup(directory / "backups"))
+        yield directory / "backups"
+
+
+@pytest.fixture
+def backups(made_backup: Path, room: Path) -> Path:
+    """A copy of it that may be damaged."""
+    copy = room / "backups"
+    shutil.copytree(made_backup, copy, symlinks=True)
+    for path in (copy, *copy.rglob("*")):
+        support.own(path)
+    return copy

@@ -1,0 +1,215 @@
+# Copyright: Endpoint Statistics Operations contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The stack's database on a server of the test, and the modules of the collection run beside it as the user they have in the cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ansible
+import yaml
+from ansible.plugins.filter.core import regex_replace
+from jinja2 import Environment, FileSystemLoader
+
+from tests.integration.app import servers
+from tools.app import python
+from tools.venv import ROOT
+
+ACCOUNT = "postgres"
+DATABASE = "endpoint_stats"
+ROWS = 3000
+_ROLE = ROOT / "roles" / "app_stack"
+_SECONDS = 120
+_DATA = f"""
+INSERT INTO endpoints (name, created_at) SELECT '/api/' || n, '2026-01-01Z' FROM generate_series(1, 20) n;
+INSERT INTO requests (timestamp, endpoint, response_time, status, number)
+SELECT now() - n * interval '1 minute', '/api/' || 1 + n % 20, n % 97, 200 + n % 5, n FROM generate_series(1, {ROWS}) n;
+REFRESH MATERIALIZED VIEW endpoint_daily_stats;
+ANALYZE;
+"""  # noqa: S608 - a number of ours
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a module ended; C(output) is all it printed."""
+
+    status: int
+    result: dict[str, Any]
+    output: str
+
+    @property
+    def failed(self) -> bool:
+        return bool(self.result.get("failed"))
+
+    @property
+    def message(self) -> str:
+        return str(self.result.get("msg", ""))
+
+    def findings(self) -> list[str]:
+        return [finding["id"] for finding in self.result["findings"]]
+
+
+@dataclass
+class Running:
+    """A module at work."""
+
+    process: subprocess.Popen[str]
+
+    def kill(self) -> None:
+        """As the kernel does when memory runs out: it can clean up nothing."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.communicate(timeout=_SECONDS)
+
+    def outcome(self) -> Outcome:
+        """Wait for its end."""
+        stdout, stderr = self.process.communicate(timeout=_SECONDS)
+        output = stdout + stderr
+        assert servers.PASSWORD not in output
+        lines = [line for line in stdout.splitlines() if line.startswith("{")]
+        assert len(lines) == 1, output
+        return Outcome(self.process.returncode, json.loads(lines[0]), output)
+
+
+@dataclass
+class Place:
+    """A PostgreSQL with the roles, rights and schema of the stack; the module's own user has a directory there."""
+
+    stack: servers.Stack
+
+    @property
+    def postgresql(self) -> servers.PostgreSQL:
+        return self.stack.postgresql
+
+    @property
+    def directory(self) -> Path:
+        return self.stack.directory
+
+    def options(self, role: str, **changes: Any) -> dict[str, Any]:
+        """How a role reaches the server."""
+        known = {"host": "127.0.0.1", "port": self.postgresql.port, "credentials_dir": str(self.directory / role)}
+        return {**known, "ca_file": str(self.directory / "tls.crt"), **changes}
+
+    def start(self, module: str, options: Mapping[str, Any], *, check: bool = False, programs: Path | None = None) -> Running:
+        """Begin a module in a process of its own; C(programs) is searched before all other directories."""
+        arguments = {**options, "_ansible_check_mode": check, "_ansible_diff": True}
+        paths = [str(programs)] if programs else []
+        environment = {
+            "PATH": os.pathsep.join([*paths, str(servers.BINARIES), "/usr/bin", "/bin"]),
+            "PYTHONPATH": os.pathsep.join([str(Path(ansible.__file__).parent.parent), os.environ["ANSIBLE_COLLECTIONS_PATH"]]),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "LC_ALL": "C.UTF-8",
+            "HOME": str(self.directory / "home"),
+        }
+        argv = [*_as_account(), str(python()), "-m", f"ansible_collections.endpoint_stats.ops.plugins.modules.{module}"]
+        process = subprocess.Popen(
+            argv, env=environment, cwd="/", text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        assert process.stdin is not None
+        process.stdin.write(json.dumps({"ANSIBLE_MODULE_ARGS": arguments}))
+        process.stdin.close()
+        process.stdin = None
+        return Running(process)
+
+    def run(self, module: str, options: Mapping[str, Any], *, check: bool = False, programs: Path | None = None) -> Outcome:
+        """Run a module to its end, whatever that is."""
+        return self.start(module, options, check=check, programs=programs).outcome()
+
+    def backup(self, directory: Path, *, check: bool = False, programs: Path | None = None, **changes: Any) -> Outcome:
+        """Run `pg_backup` as the schedule does."""
+        return self.run("pg_backup", self.backup_options(directory, **changes), check=check, programs=programs)
+
+    def backup_options(self, directory: Path, **changes: Any) -> dict[str, Any]:
+        return {**self.options("backup"), "directory": str(directory), "database": DATABASE, **changes}
+
+    def good(self, outcome: Outcome) -> Outcome:
+        """An outcome that is no failure."""
+        assert not outcome.failed, outcome.message or outcome.output
+        assert outcome.status == 0, outcome.output
+        return outcome
+
+    @contextlib.contextmanager
+    def room(self) -> Iterator[Path]:
+        """An empty directory of the module's user."""
+        with tempfile.TemporaryDirectory(prefix="room-", dir=self.directory) as made:
+            own(Path(made))
+            yield Path(made)
+
+    def create_database(self) -> None:
+        """The database anew, with everything the stack gives it and the same rows each time."""
+        sql = self.postgresql.sql
+        sql(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)", "postgres")
+        sql(self._rendered("roles.sql.j2"), "postgres")
+        sql(f"CREATE DATABASE {DATABASE} OWNER owner", "postgres")
+        sql(self._rendered("rights.sql.j2"))
+        self.stack.program("migrate", account="owner")
+        sql(_DATA)
+
+    def _rendered(self, template: str) -> str:
+        """The role's own SQL with the password of the tests for everybody."""
+        environment = Environment(loader=FileSystemLoader(_ROLE / "templates"), autoescape=False, trim_blocks=True)  # noqa: S701
+        environment.filters["regex_replace"] = regex_replace
+        variables = yaml.safe_load((_ROLE / "vars" / "main" / "database.yml").read_text())
+        text = environment.get_template(template).render(variables)
+        password = servers.PASSWORD.replace("'", "''")
+        for role in ("admin", *variables["_app_stack_database_roles"]):
+            text = text.replace(f"{{verifier:{role}}}", f"'{password}'")
+        return text
+
+
+@contextlib.contextmanager
+def place() -> Iterator[Place]:
+    """The server with its database, and credentials for each role."""
+    with servers.stack() as stack:
+        made = Place(stack)
+        roles = yaml.safe_load((_ROLE / "vars" / "main" / "database.yml").read_text())["_app_stack_database_roles"]
+        for role in roles:
+            credentials(made.directory / role, role)
+        (made.directory / "home").mkdir()
+        own(made.directory / "home")
+        made.create_database()
+        yield made
+
+
+def credentials(directory: Path, username: str, password: str = servers.PASSWORD) -> Path:
+    """A directory like a mounted Secret."""
+    directory.mkdir(exist_ok=True)
+    (directory / "username").write_text(username)
+    (directory / "password").write_text(f"{password}\n", encoding="utf-8")
+    return directory
+
+
+def own(path: Path) -> None:
+    """Give a path to the user the modules run as."""
+    if os.geteuid() == 0:
+        shutil.chown(path, ACCOUNT, pwd.getpwnam(ACCOUNT).pw_gid)
+
+
+def tree(directory: Path) -> dict[str, str]:
+    """Every path below a directory with what tells a change: size, mode, times and content."""
+    seen = {}
+    for path in sorted([directory, *directory.rglob("*")]):
+        status = path.lstat()
+        digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+        seen[str(path.relative_to(directory))] = f"{status.st_mode:o} {status.st_mtime_ns} {status.st_size} {digest}"
+    return seen
+
+
+def _as_account() -> list[str]:
+    """PostgreSQL refuses root. The interpreter may lie in a home that only root may enter, so the right to read everything is kept."""
+    if os.geteuid() != 0:
+        return []
+    capability = "+dac_read_search"
+    who = [f"--reuid={ACCOUNT}", f"--regid={ACCOUNT}", "--clear-groups"]
+    return ["setpriv", *who, f"--inh-caps={capability}", f"--ambient-caps={capability}"]
