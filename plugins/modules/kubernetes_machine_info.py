@@ -136,7 +136,7 @@ cluster:
   description: What the API server said; empty unless O(ask_cluster=true) on a member.
   returned: always
   type: dict
-  sample: {"answered": true, "identity": "demo", "nodes": [{"name": "control-1", "ready": true}]}
+  sample: {"answered": true, "identity": "demo", "nodes": [{"name": "control-1", "ready": true, "unschedulable": false}]}
 missing_downloads:
   description: Those of O(downloads) that do not lie verified on the machine.
   returned: always

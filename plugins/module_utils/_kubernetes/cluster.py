@@ -22,6 +22,7 @@ class Node:
     name: str
     ready: bool
     machine_id: str
+    unschedulable: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ def node_of(item: dict[str, Any]) -> Node:
         name=item["metadata"]["name"],
         ready=conditions.get("Ready") == "True",
         machine_id=information.get("machineID", ""),
+        unschedulable=bool(item.get("spec", {}).get("unschedulable")),
     )
 
 

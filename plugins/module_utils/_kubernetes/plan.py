@@ -278,7 +278,7 @@ def arrange(wanted: Wanted, machines: dict[str, Probe], nodes: dict[str, Any], c
     actions |= dict.fromkeys(outside, "install packages and binaries, join")
     actions |= {name: f"delete the Node object of its former life, join again (it was {states[name]})" for name in rejoin}
     return Plan(
-        findings=[*stranger_findings(wanted, nodes), *claim_findings(rejoin, cluster.get("claims", {}))],
+        findings=[*stranger_findings(wanted, nodes), *cordon_findings(nodes), *claim_findings(rejoin, cluster.get("claims", {}))],
         initialise=not alive,
         join=outside,
         rejoin=rejoin,
@@ -298,6 +298,19 @@ def stranger_findings(wanted: Wanted, nodes: dict[str, Any]) -> Iterator[Finding
             f"machine id {nodes[name]['machine_id']}, {'ready' if nodes[name]['ready'] else 'not ready'}",
             f"Add it to the inventory, or remove it with: {removal(wanted.cluster, name)}",
         )
+
+
+def cordon_findings(nodes: dict[str, Any]) -> Iterator[Finding]:
+    for name in sorted(nodes):
+        if nodes[name]["unschedulable"]:
+            yield Finding(
+                "kubernetes_node_unschedulable",
+                "warning",
+                name,
+                "takes no new pods: somebody has cordoned it, or a drain was interrupted",
+                "spec.unschedulable is true",
+                f"If nobody works on it: kubectl uncordon {name}.",
+            )
 
 
 def claim_findings(rejoin: list[str], claims: dict[str, list[str]]) -> Iterator[Finding]:

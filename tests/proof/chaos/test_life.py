@@ -43,6 +43,12 @@ spec:
       volumeMounts: [{name: data, mountPath: /data}]
   volumes: [{name: data, persistentVolumeClaim: {claimName: data}}]
 """
+BUDGET = """
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {name: writer, namespace: e2e-life}
+spec: {maxUnavailable: 0, selector: {matchLabels: {app: writer}}}
+"""
 
 
 @dataclass(frozen=True)
@@ -108,6 +114,19 @@ def test_a_setting_of_kubelet_reaches_every_node_and_goes_back(lab: Lab, joined:
     wait_until(lambda: most_pods() == {"77"}, seconds=60, what="maxPods 77 on every node")
     lab.play().expect()
     wait_until(lambda: most_pods() == {"110"}, seconds=60, what="maxPods 110 on every node")
+
+
+def test_a_node_whose_pods_must_not_end_stays_a_node(lab: Lab, claim: str) -> None:
+    """The pod and its budget are named, and the node takes work as before."""
+    lab.kubectl("--namespace=e2e-life", "label", "pod/writer", "app=writer")
+    lab.kubectl("apply", "--filename=-", stdin=BUDGET)
+    consent = {"kubernetes_cluster_remove_machine": WORKER, "confirm": f"{lab.name}/machines/{WORKER}"}
+    run = lab.play("remove", variables={**consent, "kubernetes_cluster_wait_seconds": 10})
+    assert run.status != 0
+    for words in (f"{WORKER} stays a node", "e2e-life/writer", "disruption budget", "kubernetes_cluster_wait_seconds"):
+        assert words in run.refusal
+    assert not lab.nodes()[WORKER]["spec"].get("unschedulable")
+    assert lab.get("--namespace=e2e-life", "pod/writer")["status"]["phase"] == "Running"
 
 
 def test_a_machine_without_its_kubelet_state_joins_again(lab: Lab, claim: str) -> None:

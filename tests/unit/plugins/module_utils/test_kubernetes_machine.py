@@ -107,6 +107,16 @@ def test_refused_and_applied_settings() -> None:
     assert settings.changed_documents(before, before) == []
 
 
+def test_a_node_is_reduced_to_what_is_decided_by() -> None:
+    item = {
+        "metadata": {"name": "worker-1"},
+        "spec": {},
+        "status": {"conditions": [{"type": "Ready", "status": "True"}], "nodeInfo": {"machineID": "x"}},
+    }
+    assert cluster.node_of(item) == cluster.Node("worker-1", ready=True, machine_id="x", unschedulable=False)
+    assert cluster.node_of({**item, "spec": {"unschedulable": True}}).unschedulable
+
+
 def test_claims_are_found_by_the_node_of_their_volume() -> None:
     volume = {
         "spec": {

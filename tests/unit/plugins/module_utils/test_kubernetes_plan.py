@@ -64,7 +64,7 @@ def machine(name: str, state: str = "absent") -> dict[str, Any]:
 
 
 def node(name: str, **changes: Any) -> dict[str, Any]:
-    return {"name": name, "ready": True, "machine_id": f"id-{name}", **changes}
+    return {"name": name, "ready": True, "machine_id": f"id-{name}", "unschedulable": False, **changes}
 
 
 def fleet(**states: str) -> dict[str, dict[str, Any]]:
@@ -117,6 +117,15 @@ def test_a_node_outside_the_inventory_is_reported_and_kept() -> None:
     assert plan.failures == []
     assert [item.subject for item in plan.findings] == ["worker-9"]
     assert "confirm=demo/machines/worker-9" in plan.findings[0].remedy
+
+
+def test_a_node_that_takes_no_pods_is_reported_and_left_so() -> None:
+    probes = fleet(control_1="member", worker_1="member", worker_2="member")
+    probes["control-1"]["cluster"]["nodes"][1]["unschedulable"] = True
+    plan = planned(probes)
+    assert plan.failures == []
+    assert [(item.id, item.subject) for item in plan.findings] == [("kubernetes_node_unschedulable", "worker-1")]
+    assert "kubectl uncordon worker-1" in plan.findings[0].remedy
 
 
 def test_a_changed_setting_is_applied() -> None:
