@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import os
 import shlex
 import signal
@@ -22,6 +23,7 @@ from ._errors import OpsError
 _PR_SET_PDEATHSIG = 1
 _SHOWN_OUTPUT_CHARACTERS = 2000
 _WATCH_SECONDS = 0.5
+_GRACE_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -51,15 +53,17 @@ def run(
     *,
     timeout_seconds: float,
     environment: Mapping[str, str] | None = None,
+    inherit: bool = True,
     input_text: str | None = None,
     while_running: Callable[[], None] | None = None,
 ) -> Completed:
     """Run a program to its end; secrets go in `environment` or `input_text`, never in `argv`.
 
-    `while_running` is called about twice a second, for progress; an error it raises ends the program.
+    Without `inherit` it gets nothing of our own environment. `while_running` is called about twice a second, for progress; an error
+    it raises ends the program.
     """
     piped = subprocess.DEVNULL if input_text is None else subprocess.PIPE
-    process = _start(argv, environment, stdin=piped, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = _start(argv, _environment(environment, inherit), stdin=piped, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
         stdout, stderr = _communicate(process, input_text, timeout_seconds, while_running)
     except subprocess.TimeoutExpired as error:
@@ -77,26 +81,47 @@ def run(
 
 
 @contextlib.contextmanager
-def server(argv: Sequence[str], *, log: Path, environment: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
-    """A program that runs until the context is left, what it prints kept in a file; it and its children end with us, however we end."""
+def server(
+    argv: Sequence[str],
+    *,
+    log: Path,
+    environment: Mapping[str, str] | None = None,
+    inherit: bool = True,
+    ended_by: signal.Signals = signal.SIGKILL,
+    descriptors: Sequence[int] = (),
+) -> Iterator[subprocess.Popen[str]]:
+    """A program that runs until the context is left, what it prints kept in a file; it and its children end with us, however we end.
+
+    One whose children leave its process group names the signal by which it ends them (`ended_by`). It holds the `descriptors` open.
+    """
     with log.open("ab") as stream:
-        process = _start(argv, environment, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT)
+        streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": stream, "stderr": subprocess.STDOUT}
+        process = _start(argv, _environment(environment, inherit), ended_by, pass_fds=tuple(descriptors), **streams)
     try:
         yield process
     finally:
+        process.send_signal(ended_by)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_GRACE_SECONDS)
         _end_group(process)
 
 
-def _start(argv: Sequence[str], environment: Mapping[str, str] | None, **streams: Any) -> subprocess.Popen[str]:
+def _environment(given: Mapping[str, str] | None, inherit: bool) -> dict[str, str]:
+    return {**(os.environ if inherit else {}), **(given or {}), "LC_ALL": "C", "LANGUAGE": "C"}
+
+
+def _start(
+    argv: Sequence[str], environment: Mapping[str, str], ended_by: signal.Signals = signal.SIGKILL, **streams: Any
+) -> subprocess.Popen[str]:
     try:
         return subprocess.Popen(
             list(argv),
-            env={**os.environ, **(environment or {}), "LC_ALL": "C", "LANGUAGE": "C"},
+            env=environment,
             text=True,
             encoding="utf-8",
             errors="replace",
             start_new_session=True,
-            preexec_fn=_end_with_parent,
+            preexec_fn=functools.partial(_end_with_parent, ended_by),
             **streams,
         )
     except OSError as error:
@@ -119,9 +144,9 @@ def _communicate(
             while_running()
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(ended_by: signal.Signals) -> None:
     """Linux ends the child when the parent dies, however the parent dies."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, ended_by)
 
 
 def _end_group(process: subprocess.Popen[str]) -> tuple[str, str]:

@@ -16,6 +16,10 @@ _HEAD = re.compile(
 )
 # Random in each output, against a dump that would leave psql's restricted mode.
 _RESTRICT = re.compile(r"^\\(?:un)?restrict .*\n", re.M)
+# Printed where it changes, before the head of the entry it is for; the tablespace stands in the head as well.
+_STATE = re.compile(r"(?:^SET default_(?:tablespace|table_access_method) = .*;\n+)+\Z", re.M)
+_ACCESS_METHOD = re.compile(r"^SET default_table_access_method = (.*);$", re.M)
+_STORED = ("TABLE", "MATERIALIZED VIEW")
 
 
 @dataclass(frozen=True, order=True)
@@ -47,10 +51,26 @@ class EntryDifference:
 
 def entries(sql: str) -> list[Entry]:
     """The entries of what C(pg_restore --schema-only --file=-) prints, sorted."""
-    text = _RESTRICT.sub("", sql)
+    return sorted(_entries(_RESTRICT.sub("", sql)))
+
+
+def _entries(text: str) -> Iterator[Entry]:
     heads = list(_HEAD.finditer(text))
+    if not heads:
+        return
     ends = [head.start() for head in heads[1:]] + [_end(text)]
-    return sorted(_entry(head, text[head.end() : end]) for head, end in zip(heads, ends, strict=True))
+    before, access_method = text[: heads[0].start()], ""
+    for head, end in zip(heads, ends, strict=True):
+        access_method = _set_before(before) or access_method
+        before = text[head.end() : end]
+        body = _STATE.sub("", before).strip()
+        yield _entry(head, f"{body}\n-- {access_method}" if head["kind"] in _STORED else body)
+
+
+def _set_before(text: str) -> str:
+    """The access method that is chosen for what follows, empty where it stays."""
+    chosen = _STATE.search(text)
+    return _ACCESS_METHOD.findall(chosen[0])[-1] if chosen and "access_method" in chosen[0] else ""
 
 
 def differences(expected: Sequence[Entry], found: Sequence[Entry]) -> list[EntryDifference]:
@@ -84,7 +104,7 @@ def _described(group: Sequence[Entry] | None) -> str:
 
 
 def _entry(head: re.Match[str], body: str) -> Entry:
-    digest = hashlib.sha256(body.strip().encode()).hexdigest()
+    digest = hashlib.sha256(body.encode()).hexdigest()
     return Entry(head["kind"], head["schema"], head["name"], head["owner"], digest)
 
 

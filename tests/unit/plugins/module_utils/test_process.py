@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._errors import OpsError
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._process import run
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._process import run, server
 
 COLLECTION = "ansible_collections.endpoint_stats.ops.plugins.module_utils"
 
@@ -86,3 +86,24 @@ def test_a_child_ends_with_its_parent(tmp_path: Path) -> None:
         child = int(fifo.read_text())
         parent.send_signal(signal.SIGKILL)
     assert has_ended(child)
+
+
+def test_a_program_can_be_given_nothing_of_our_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGHOSTADDR", "192.0.2.1")
+    done = run(["/usr/bin/env"], timeout_seconds=10, environment={"HOME": "/nowhere"}, inherit=False)
+    assert done.stdout == "HOME=/nowhere\nLC_ALL=C\nLANGUAGE=C\n"
+
+
+def test_a_server_is_ended_by_its_signal_and_holds_what_it_is_given(tmp_path: Path) -> None:
+    log, (reading, writing) = tmp_path / "log", os.pipe()
+    script = "import os, signal, sys; signal.signal(signal.SIGQUIT, lambda *_: (print('ended', flush=True), sys.exit()));"
+    with server(
+        [sys.executable, "-c", f"{script} os.write({writing}, b'held'); signal.pause()"],
+        log=log,
+        ended_by=signal.SIGQUIT,
+        descriptors=[writing],
+    ):
+        os.close(writing)
+        assert os.read(reading, 10) == b"held"
+    assert (os.read(reading, 10), log.read_text()) == (b"", "ended\n")
+    os.close(reading)

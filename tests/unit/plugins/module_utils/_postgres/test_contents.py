@@ -1,0 +1,41 @@
+# Copyright: Endpoint Statistics Operations contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.contents import differences, entries
+
+HEADER = "--\n-- PostgreSQL database dump\n--\n\n\\restrict abc\n\nSET row_security = off;\n\n"
+TRAILER = "--\n-- PostgreSQL database dump complete\n--\n\n\\unrestrict abc\n"
+FUNCTION = "--\n-- Name: f(); Type: FUNCTION; Schema: public; Owner: o\n--\n\nCREATE FUNCTION public.f() RETURNS int;\n\n\n"
+STATE = "SET default_tablespace = '';\n\nSET default_table_access_method = heap;\n\n"
+TABLE = "--\n-- Name: t; Type: TABLE; Schema: public; Owner: o\n--\n\nCREATE TABLE public.t (\n    id integer\n);\n\n\n"
+INDEX = "--\n-- Name: i; Type: INDEX; Schema: public; Owner: o\n--\n\nCREATE INDEX i ON public.t USING btree (id);\n\n\n"
+
+
+def test_entries_are_named_and_sorted() -> None:
+    found = entries(HEADER + FUNCTION + STATE + TABLE + INDEX + TRAILER)
+    assert [entry.identity for entry in found] == ["FUNCTION public.f()", "INDEX public.i", "TABLE public.t"]
+
+
+def test_an_empty_database_has_none() -> None:
+    assert entries(HEADER + TRAILER) == []
+
+
+def test_an_entry_does_not_depend_on_its_neighbours() -> None:
+    whole = entries(HEADER + FUNCTION + STATE + TABLE + INDEX + TRAILER)
+    without = entries(HEADER + STATE + TABLE + INDEX + TRAILER)
+    assert [(found.kind, found.subject) for found in differences(whole, without)] == [("entry_missing", "FUNCTION public.f()")]
+
+
+def test_the_access_method_belongs_to_what_is_stored_by_it() -> None:
+    whole = entries(HEADER + FUNCTION + STATE + TABLE + INDEX + TRAILER)
+    other = entries(HEADER + FUNCTION + STATE.replace("heap", "columnar") + TABLE + INDEX + TRAILER)
+    assert [(found.kind, found.subject) for found in differences(whole, other)] == [("entry_changed", "TABLE public.t")]
+
+
+def test_what_is_random_in_a_dump_is_no_difference() -> None:
+    one = entries(HEADER + TABLE + TRAILER)
+    other = entries((HEADER + TABLE + TRAILER).replace("abc", "xyz"))
+    assert differences(one, other) == []
