@@ -129,6 +129,13 @@ after:
   type: list
   elements: str
   sample: ["postgres: role api"]
+databases:
+  description:
+    - Each database of the steps that exists, and what it is known by; this changes where a database or its cluster is made anew, and where it was
+      recovered to an earlier moment.
+  returned: success
+  type: dict
+  sample: {"endpoint_stats": "7512345678901234567/1/16385"}
 pending_restart:
   description: Settings that hold only after the server has started again.
   returned: success
@@ -144,7 +151,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils._deps import validate
 from ..module_utils._errors import run_module
 from ..module_utils._postgres.connection import Server
-from ..module_utils._postgres.settle import Administrator, Step, load_files, settle
+from ..module_utils._postgres.settle import Administrator, Step, identities, load_files, settle
 
 
 def work(module: AnsibleModule) -> dict[str, Any]:
@@ -161,6 +168,7 @@ def work(module: AnsibleModule) -> dict[str, Any]:
         "changed": outcome.changed,
         "before": outcome.before,
         "after": outcome.after,
+        "databases": identities(administrator, steps),
         "pending_restart": outcome.pending_restart,
         "diff": {"before_header": server.host, "after_header": server.host, **texts},
     }

@@ -37,6 +37,11 @@ _VERIFIER = re.compile(r"\{verifier:([a-z_]+)\}")
 _SYSTEM_SETTINGS = (
     "SELECT name, coalesce(setting, '') AS setting FROM pg_file_settings WHERE sourcefile LIKE '%/postgresql.auto.conf' ORDER BY 1"
 )
+# Another cluster, another database of the same name, or the same one recovered to an earlier moment: each has another identity.
+_IDENTITIES = (
+    "SELECT datname, format('%%s/%%s/%%s', c.system_identifier, p.timeline_id, oid) AS identity"
+    " FROM pg_database, pg_control_system() AS c, pg_control_checkpoint() AS p WHERE datname = ANY(%s)"
+)
 _PENDING = "SELECT name FROM pg_settings WHERE pending_restart ORDER BY 1"
 _FILE = "SELECT encode(sha256(pg_read_binary_file(%s)), 'hex') AS sha256, (pg_stat_file(%s)).modification > pg_conf_load_time() AS newer"
 _MISTAKES = "SELECT coalesce(name, sourcefile) AS name, error FROM pg_file_settings WHERE error IS NOT NULL AND NOT applied ORDER BY 1"
@@ -130,6 +135,13 @@ def settle(administrator: Administrator, steps: Sequence[Step], passwords: Mappi
         if step.database == steps[0].database and administrator.user in passwords and not check:
             administrator.passwords = [passwords[administrator.user]]
     return outcome
+
+
+def identities(administrator: Administrator, steps: Sequence[Step]) -> dict[str, str]:
+    """What the databases of the steps are known by; it changes where one is made anew or recovered to an earlier moment."""
+    with administrator.session(steps[0].database) as connection:
+        found = connection.execute(_IDENTITIES, ([step.database for step in steps],)).fetchall()
+        return {row["datname"]: row["identity"] for row in found}
 
 
 def load_files(administrator: Administrator, files: Mapping[str, str], outcome: Outcome, *, wait_seconds: int, check: bool) -> None:
