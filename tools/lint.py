@@ -10,7 +10,7 @@ from tools.steps import CACHE, Step, run_all
 from tools.venv import ROOT
 
 PLUGINS = "ansible_collections.endpoint_stats.ops.plugins"
-IMPORTABLE = ("module_utils", "modules", "filter", "action", "callback", "doc_fragments")
+IMPORTABLE = ("module_utils", "plugin_utils", "modules", "filter", "action", "callback", "doc_fragments")
 PROGRAMS = ("lab", "tools", "tests")
 
 
