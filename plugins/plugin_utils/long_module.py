@@ -22,7 +22,6 @@ from ._job import Job
 class LongModule(ActionBase):  # type: ignore[misc]
     """Base of the actions; a module has its own by the same name."""
 
-    _VALID_ARGS = frozenset()
     _supports_async = True  # to refuse it in our own words
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
