@@ -43,6 +43,18 @@ def held(path: Path, *, operation: str, wait_seconds: float = 0) -> Iterator[Non
         os.close(descriptor)
 
 
+def refuse_held(path: Path, *, operation: str) -> None:
+    """Say what `held` would say now, and leave no trace."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        _take(descriptor, path, operation, 0)
+    finally:
+        os.close(descriptor)
+
+
 @contextlib.contextmanager
 def in_use(directory: Path) -> Iterator[None]:
     """Keep a directory from being deleted by `claimed` while it is read."""

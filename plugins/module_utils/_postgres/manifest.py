@@ -50,7 +50,7 @@ class BackupFile:
 
 @dataclass(frozen=True)
 class DatabaseFacts:
-    """The database as its server describes it."""
+    """The database as its server describes it; C(locale) is the one of a provider other than C(libc)."""
 
     name: str
     owner: str
@@ -58,6 +58,7 @@ class DatabaseFacts:
     collation: str
     character_type: str
     locale_provider: str
+    locale: str
     collation_version: str
     size_bytes: int
 
@@ -103,10 +104,17 @@ class Manifest:
     def rows(self) -> int:
         return sum(table.rows for table in self.tables)
 
+    @property
+    def sha256(self) -> str:
+        """That of the document without this line of it."""
+        return _digest(self._document())
+
     def render(self) -> str:
-        """The document; its last word is the SHA-256 of all others."""
-        document = {"schema": SCHEMA, "schema_version": SCHEMA_VERSION, **asdict(self)}
-        return _canonical({**document, "sha256": _digest(document)})
+        """The document with its own SHA-256."""
+        return _canonical({**self._document(), "sha256": self.sha256})
+
+    def _document(self) -> dict[str, Any]:
+        return {"schema": SCHEMA, "schema_version": SCHEMA_VERSION, **asdict(self)}
 
 
 def load(directory: Path) -> Manifest:

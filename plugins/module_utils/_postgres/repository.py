@@ -18,6 +18,7 @@ import json
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from typing import Any
 
 from .._errors import OpsError
 from .._files import Wanted, sync_directory, write
-from .._lock import claimed, held
+from .._lock import claimed, held, refuse_held
 
 MARKER = ".endpoint-stats-backups.json"
 LOCK = ".lock"
@@ -37,6 +38,7 @@ _SCHEMA = "endpoint_stats.pg_backups"
 _ID = re.compile(r"\d{8}T\d{6}Z\Z")
 _LEFTOVER = re.compile(r"\.(?:incomplete|deleting)-\d{8}T\d{6}Z\Z")
 _MADE_BY_FILE_SYSTEMS = {"lost+found"}
+_CLOCK_SECONDS = 5
 
 
 @dataclass(frozen=True)
@@ -48,11 +50,23 @@ class Repository:
 
     def backups(self) -> list[str]:
         """Names of the published backups, the oldest first."""
-        return sorted(path.name for path in self.directory.iterdir() if _ID.match(path.name))
+        return sorted(path.name for path in self._paths() if _ID.match(path.name))
 
     def leftovers(self) -> list[Path]:
         """What killed runs have left; only for who holds the lock, as a living run's looks the same."""
-        return sorted(path for path in self.directory.iterdir() if _LEFTOVER.match(path.name))
+        return sorted(path for path in self._paths() if _LEFTOVER.match(path.name))
+
+    def new_name(self) -> str:
+        """The time, as a name that no backup has had; only for who holds the lock."""
+        newest = max((*self.backups(), *(path.name[-16:] for path in self.leftovers()), *self._deleted()), default="")
+        deadline = time.monotonic() + _CLOCK_SECONDS
+        while (name := datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")) <= newest:
+            if time.monotonic() > deadline:
+                remedy = "Set the clock of the host, or move the backups with wrong names to another directory."
+                cause = f"it is {name} by the clock, the newest backup is {newest}"
+                raise OpsError("The newest backup is of the future", where=str(self.directory), cause=cause, remedy=remedy)
+            time.sleep(0.1)
+        return name
 
     def path(self, backup: str) -> Path:
         if not _ID.match(backup):
@@ -67,6 +81,10 @@ class Repository:
         """Nobody else writes or deletes."""
         with held(self.directory / LOCK, operation=operation, wait_seconds=wait_seconds):
             yield
+
+    def refuse_locked(self, operation: str) -> None:
+        """What `locked` would say now, without a trace on disk."""
+        refuse_held(self.directory / LOCK, operation=operation)
 
     def publish(self, backup: str) -> Path:
         """Give a backup, whose files are on disk, its final name."""
@@ -94,9 +112,7 @@ class Repository:
 
     def verifications(self, backup: str) -> list[dict[str, Any]]:
         """What verifications said, the oldest first; a line that a killed run left half is passed over."""
-        path = self.directory / RECORDS / f"{self.path(backup).name}.jsonl"
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        return [found for line in lines if isinstance(found := _parsed(line), dict)]
+        return self._records(self.path(backup).name)
 
     def is_proven(self, backup: str) -> bool:
         """Whether the newest verdict at a level that restores it was C(passed), and none after it says that it failed."""
@@ -104,12 +120,29 @@ class Repository:
         restored = [entry for entry in judged if entry["verdict"] == "failed" or entry.get("level") in PROVING_LEVELS]
         return bool(restored) and restored[-1]["verdict"] == "passed"
 
+    def _paths(self) -> Iterator[Path]:
+        """None where a check looks at a directory that is made later."""
+        if self.directory.exists():
+            yield from self.directory.iterdir()
+
+    def _deleted(self) -> list[str]:
+        return [name for entry in self._records("deletions") if _ID.match(name := str(entry.get("backup")))]
+
+    def _records(self, name: str) -> list[dict[str, Any]]:
+        path = self.directory / RECORDS / f"{name}.jsonl"
+        lines = path.read_bytes().split(b"\n") if path.exists() else []
+        return [found for line in lines if isinstance(found := _parsed(line), dict)]
+
     def _append(self, name: str, entry: Mapping[str, Any]) -> None:
         records = self.directory / RECORDS
         records.mkdir(mode=0o700, exist_ok=True)
         line = json.dumps(entry, sort_keys=True, ensure_ascii=False) + "\n"
-        descriptor = os.open(records / f"{name}.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        descriptor = os.open(records / f"{name}.jsonl", os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         with os.fdopen(descriptor, "ab") as stream:
+            # Half a line of a killed run must not swallow this one.
+            length = os.fstat(descriptor).st_size
+            if length and os.pread(descriptor, 1, length - 1) != b"\n":
+                stream.write(b"\n")
             stream.write(line.encode())
             stream.flush()
             os.fsync(stream.fileno())
@@ -137,14 +170,22 @@ def opened(directory: str, database: str, *, create: bool = False, check: bool =
         )
     elif not check:
         _make(path, database)
-    if create and path.exists() and not os.access(path, os.W_OK | os.X_OK):
-        remedy = "Give the user that runs the backup the right to write there."
-        raise OpsError("The directory of backups is not writable", where=directory, remedy=remedy)
+    if create:
+        _refuse_unwritable(path)
     return Repository(path, database)
 
 
 def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _refuse_unwritable(path: Path) -> None:
+    existing = path if path.exists() else path.parent
+    if not existing.is_dir():
+        raise OpsError("The directory of backups has no parent", where=str(path), remedy="Make its parent, or name another directory.")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        remedy = "Give the user that runs the backup the right to write there."
+        raise OpsError("The directory of backups is not writable", where=str(existing), remedy=remedy)
 
 
 def _make(path: Path, database: str) -> None:
@@ -158,7 +199,7 @@ def _make(path: Path, database: str) -> None:
 
 
 def _refuse_other(path: Path, database: str) -> None:
-    found = _parsed((path / MARKER).read_text(encoding="utf-8"))
+    found = _parsed((path / MARKER).read_bytes())
     if not isinstance(found, dict) or found.get("schema") != _SCHEMA:
         raise OpsError(
             "The directory's marker is damaged", where=str(path / MARKER), remedy="Look at the backups before you write it anew."
@@ -171,7 +212,8 @@ def _refuse_other(path: Path, database: str) -> None:
         )
 
 
-def _parsed(line: str) -> Any:
+def _parsed(line: bytes) -> Any:
+    """The document, or none where the bytes are not one."""
     try:
         return json.loads(line)
     except ValueError:

@@ -1,0 +1,118 @@
+# Copyright: Endpoint Statistics Operations contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The files of a backup, made by PostgreSQL's own programs and made to stay on the disk."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from .._errors import OpsError
+from .._files import sync_directory
+from .._process import Completed, run
+from .._tls import Credentials
+from .connection import Server, libpq_environment
+from .contents import Entry, entries
+from .manifest import BackupFile, hash_file
+from .programs import Programs
+from .snapshot import Snapshot
+
+DUMP = "dump"
+GLOBALS = "globals.sql"
+_FULL = "No space left on device"
+_LOCKED = ("lock timeout", "could not obtain lock")
+
+
+@dataclass(frozen=True)
+class Dumper:
+    """The programs, the database they read, and how long each may take."""
+
+    programs: Programs
+    server: Server
+    who: Credentials
+    timeout_seconds: float
+    lock_timeout_seconds: float
+
+    def globals(self) -> str:
+        """Roles, memberships and settings of the whole server, without passwords."""
+        argv = [self.programs["pg_dumpall"], "--globals-only", "--no-role-passwords", "--no-password", f"--database={self.server.database}"]
+        return self._run(argv).check("The roles of the server could not be read").stdout
+
+    def dump(self, snapshot: Snapshot, directory: Path, *, jobs: int, advance: Callable[[float], None]) -> list[str]:
+        """Write the database as the snapshot shows it, and give what pg_dump warns of.
+
+        It is compressed by gzip, which pg_restore of PostgreSQL 15 reads, at the level that costs least.
+        """
+        argv = [self.programs["pg_dump"], "--format=directory", f"--file={directory}", f"--jobs={jobs}", f"--snapshot={snapshot.name}"]
+        argv += ["--compress=1", "--no-sync", "--no-password", f"--lock-wait-timeout={int(self.lock_timeout_seconds * 1000)}"]
+        done = self._run(argv, lambda: advance(size(directory)))
+        if done.returncode and any(word in done.stderr for word in _LOCKED):
+            raise OpsError(
+                "The dump failed: somebody wants a table for himself, and the dump would wait behind him",
+                where=self.server.address,
+                cause=snapshot.blockers(),
+                remedy="Run the backup when no migration or TRUNCATE is at work.",
+            )
+        remedy = "Give the directory of backups more room." if _FULL in done.stderr else "What pg_dump says tells what it lacks."
+        return warnings(done.check("The dump failed", remedy=remedy).stderr)
+
+    def entries(self, directory: Path) -> tuple[Entry, ...]:
+        """What the dump consists of, as pg_restore reads it back."""
+        argv = [self.programs["pg_restore"], "--schema-only", "--file=-", str(directory)]
+        done = run(argv, timeout_seconds=self.timeout_seconds).check("The dump cannot be read back")
+        return tuple(entries(done.stdout))
+
+    def _run(self, argv: list[str], while_running: Callable[[], None] | None = None) -> Completed:
+        environment = libpq_environment(self.server, self.who)
+        return run(argv, timeout_seconds=self.timeout_seconds, environment=environment, while_running=while_running)
+
+
+def without_restrict(sql: str) -> str:
+    """SQL without the words that PostgreSQL draws anew for each output."""
+    return "".join(line for line in sql.splitlines(keepends=True) if not line.startswith(("\\restrict ", "\\unrestrict ")))
+
+
+def warnings(stderr: str) -> list[str]:
+    """What a program warned of, each with the lines that belong to it."""
+    found: list[str] = []
+    for line in stderr.splitlines():
+        _, kind, text = line.partition(": ")
+        if text.startswith(("detail:", "hint:")) and found:
+            found[-1] += f" ({text})"
+        elif line.strip():
+            found.append(text.removeprefix("warning: ") if kind else line)
+    return found
+
+
+def size(directory: Path) -> int:
+    """Bytes of all files below a directory."""
+    return sum(path.lstat().st_size for path in files(directory))
+
+
+def files(directory: Path) -> Iterator[Path]:
+    """All files below a directory, in the order of their names."""
+    for path in sorted(directory.iterdir()) if directory.exists() else ():
+        if path.is_dir():
+            yield from files(path)
+        else:
+            yield path
+
+
+def sealed(directory: Path, advance: Callable[[float], None]) -> tuple[BackupFile, ...]:
+    """Every file with its SHA-256; each of them, and each directory, has reached the disk."""
+    found, done = [], 0
+    for path in files(directory):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        found.append(BackupFile(str(path.relative_to(directory)), path.stat().st_size, hash_file(path)))
+        done += found[-1].bytes
+        advance(done)
+    for path in (directory, *(path for path in directory.rglob("*") if path.is_dir())):
+        sync_directory(path)
+    return tuple(sorted(found))

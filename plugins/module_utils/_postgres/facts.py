@@ -1,0 +1,53 @@
+# Copyright: Endpoint Statistics Operations contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a server and a database are, asked of their catalogs; any role that may connect can."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .manifest import DatabaseFacts, ServerFacts
+
+# The names of some columns changed between the versions of PostgreSQL.
+_DATABASE = """
+SELECT d.datname AS name, pg_get_userbyid(d.datdba) AS owner, pg_encoding_to_char(d.encoding) AS encoding,
+       d.datcollate AS collation, d.datctype AS character_type,
+       CASE d.datlocprovider WHEN 'c' THEN 'libc' WHEN 'i' THEN 'icu' ELSE 'builtin' END AS locale_provider,
+       coalesce(to_jsonb(d)->>'datlocale', to_jsonb(d)->>'daticulocale', '') AS locale,
+       coalesce(pg_database_collation_actual_version(d.oid), '') AS collation_version,
+       pg_database_size(d.oid)::int8 AS size_bytes
+FROM pg_database d WHERE d.datname = current_database()
+"""
+_SERVER = """
+SELECT system_identifier::text AS system_identifier, split_part(current_setting('server_version'), ' ', 1) AS version,
+       current_setting('server_version_num')::int AS version_number
+FROM pg_control_system()
+"""
+_EXTENSIONS = "SELECT extname AS name, extversion AS version FROM pg_extension ORDER BY 1"
+# What the superuser of initdb owns is not in pg_shdepend: it cannot be dropped.
+_ROLES = """
+SELECT DISTINCT r.rolname AS name
+FROM pg_shdepend s JOIN pg_roles r ON r.oid = s.refobjid JOIN pg_database d ON d.datname = current_database()
+WHERE s.refclassid = 'pg_authid'::regclass
+  AND (s.dbid = d.oid OR (s.dbid = 0 AND s.classid = 'pg_database'::regclass AND s.objid = d.oid))
+ORDER BY 1
+"""
+
+
+def server_facts(connection: Any) -> ServerFacts:
+    return ServerFacts(**connection.execute(_SERVER).fetchone())
+
+
+def database_facts(connection: Any) -> DatabaseFacts:
+    return DatabaseFacts(**connection.execute(_DATABASE).fetchone())
+
+
+def extensions(connection: Any) -> dict[str, str]:
+    """Names and versions."""
+    return {row["name"]: row["version"] for row in connection.execute(_EXTENSIONS)}
+
+
+def roles(connection: Any) -> list[str]:
+    """Roles that own something of the database or hold a right in it."""
+    return [row["name"] for row in connection.execute(_ROLES)]

@@ -1,0 +1,109 @@
+# Copyright: Endpoint Statistics Operations contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How to bring a backup back with nothing but PostgreSQL's programs, written into the backup."""
+
+from __future__ import annotations
+
+import shlex
+from string import Template
+
+from .manifest import DatabaseFacts
+
+FILE_NAME = "RESTORE.md"
+_TEXT = Template("""\
+# How to bring this backup back by hand
+
+It holds the database `$name` of PostgreSQL $version as it was at $at.
+The playbook `endpoint_stats.ops.restore` does what follows, compares more and keeps the old database; this is for a day on which there
+is nothing but this directory.
+
+Needed: the programs of PostgreSQL $major or newer, Python 3, and a superuser of the server, named by `PGHOST`, `PGPORT`, `PGUSER` and
+`PGPASSWORD`. All commands are typed in the directory of this file.
+
+## Check the files
+
+It prints the files that are damaged or missing, and nothing where all are whole.
+
+```sh
+python3 - <<'END'
+import hashlib, json, pathlib
+for file in json.load(open("manifest.json"))["files"]:
+    path = pathlib.Path(file["path"])
+    if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != file["sha256"]:
+        print("damaged:", path)
+END
+```
+
+## On a server that has neither the roles nor the database
+
+An error that says that a role exists already, such as your own superuser, does no harm. The roles have no passwords afterwards.
+
+```sh
+psql --no-psqlrc --dbname=postgres --file=globals.sql
+pg_restore --exit-on-error --create --jobs=$jobs --dbname=postgres dump
+export DATABASE=$quoted
+```
+
+## On a server that has the database: beside it
+
+The rights and settings of the database as a whole (`\\l` and `\\drds` of psql) are not in the new one.
+
+```sh
+export DATABASE=$beside
+createdb --template=template0 $properties "$$DATABASE"
+pg_restore --exit-on-error --jobs=$jobs --dbname="$$DATABASE" dump
+```
+
+## Compare the rows, and let the planner know them
+
+It prints the tables with other rows than the backup had, and nothing where all are there.
+
+```sh
+python3 - <<'END' | psql --no-psqlrc --quiet --tuples-only --set=ON_ERROR_STOP=1 --dbname="$$DATABASE"
+import json
+for table in json.load(open("manifest.json"))["tables"]:
+    name = ".".join('"' + table[key].replace('"', '""') + '"' for key in ("schema", "name"))
+    text, rows = "'" + name.replace("'", "''") + "'", table["rows"]
+    print(f"SELECT {text}, found, {rows} AS expected FROM (SELECT count(*) AS found FROM ONLY {name}) c WHERE found <> {rows};")
+END
+vacuumdb --analyze-only --dbname="$$DATABASE"
+```
+
+## Put it in the place of the live one
+
+Stop the application first; nobody may be connected. The old database stays under the second name until you drop it.
+
+    ALTER DATABASE $identifier RENAME TO $before;
+    ALTER DATABASE $restored RENAME TO $identifier;
+""")
+_PROVIDERS = {"icu": "--icu-locale", "builtin": "--builtin-locale"}
+
+
+def text(database: DatabaseFacts, version: str, at: str, jobs: int) -> str:
+    """The guide of one backup."""
+    beside = f"{database.name}__by_hand"
+    return _TEXT.substitute(
+        name=database.name,
+        version=version,
+        major=version.split(".", maxsplit=1)[0],
+        at=at,
+        jobs=jobs,
+        quoted=shlex.quote(database.name),
+        beside=shlex.quote(beside),
+        properties=shlex.join(_properties(database)),
+        identifier=_identifier(database.name),
+        before=_identifier(f"{database.name}__before"),
+        restored=_identifier(beside),
+    )
+
+
+def _properties(database: DatabaseFacts) -> list[str]:
+    provider = _PROVIDERS.get(database.locale_provider)
+    locale = [f"--locale-provider={database.locale_provider}", f"{provider}={database.locale}"] if provider else []
+    libc = [f"--lc-collate={database.collation}", f"--lc-ctype={database.character_type}"]
+    return [f"--owner={database.owner}", f"--encoding={database.encoding}", *libc, *locale]
+
+
+def _identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

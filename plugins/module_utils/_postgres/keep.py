@@ -1,0 +1,87 @@
+# Copyright: Endpoint Statistics Operations contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What earlier backups tell a new one: what to expect, what is odd, and which of them may go."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from .._report.finding import Finding
+from .manifest import Manifest, ManifestError, load
+from .repository import Repository
+
+_LOOKED_AT = 5
+_SHRUNK = 0.5
+
+
+@dataclass(frozen=True)
+class History:
+    """Manifests of the newest backups, the newest first, and the reasons why some could not be read."""
+
+    manifests: tuple[Manifest, ...]
+    unreadable: tuple[ManifestError, ...]
+
+    @property
+    def previous(self) -> Manifest | None:
+        return self.manifests[0] if self.manifests else None
+
+    @property
+    def expected_seconds(self) -> dict[str, float]:
+        """The median of each phase that the newest backup had."""
+        phases = self.previous.seconds if self.previous else {}
+        return {phase: round(statistics.median(made.seconds.get(phase, 0.0) for made in self.manifests), 3) for phase in phases}
+
+
+def history(repository: Repository) -> History:
+    manifests, unreadable = [], []
+    for backup in reversed(repository.backups()[-_LOOKED_AT:]):
+        try:
+            manifests.append(load(repository.path(backup)))
+        except ManifestError as error:
+            unreadable.append(error)
+    return History(tuple(manifests), tuple(unreadable))
+
+
+def dispensable(backups: Sequence[str], proven: str | None, keep: int) -> list[str]:
+    """Those that may go, the oldest first: all but the newest, and never the newest one that a restore has proven."""
+    return [backup for backup in sorted(backups)[: -max(keep, 1)] if backup != proven]
+
+
+def newest_proven(repository: Repository) -> str | None:
+    return next((backup for backup in reversed(repository.backups()) if repository.is_proven(backup)), None)
+
+
+def judge(made: Manifest, before: History) -> Iterator[Finding]:
+    """What is odd about a backup, seen by itself and beside the one before."""
+    subject = f"backup/{made.id}"
+    for warning in made.warnings:
+        remedy = "Give the role backup what it lacks, or know that this part is not in the backup."
+        yield Finding("backup_incomplete", "warning", subject, "pg_dump left something out or doubted it", warning, remedy)
+    for error in before.unreadable:
+        remedy = "Verify the backups, and look what happened to the disk."
+        yield Finding("backup_unreadable", "warning", error.where, "the manifest of an earlier backup cannot be read", error.cause, remedy)
+    if before.previous:
+        yield from _compared(subject, made, before.previous)
+
+
+def judge_schedule(backup: str, worst_loss_seconds: float, target_seconds: float) -> Iterator[Finding]:
+    """Whether the schedule keeps what was promised."""
+    if worst_loss_seconds > target_seconds:
+        text = f"up to {worst_loss_seconds:.0f} s of work can be lost, more than the target of {target_seconds:g} s"
+        evidence, remedy = f"interval and duration together are {worst_loss_seconds:.0f} s", "Run it more often, or make it faster (jobs)."
+        yield Finding("backup_rpo_missed", "warning", f"backup/{backup}", text, evidence, remedy)
+
+
+def _compared(subject: str, made: Manifest, previous: Manifest) -> Iterator[Finding]:
+    if made.server.system_identifier != previous.server.system_identifier:
+        evidence = f"system identifier {made.server.system_identifier}, that of {previous.id} was {previous.server.system_identifier}"
+        remedy = "Expected after a rebuild; otherwise find out which server answers under this name."
+        yield Finding("backup_other_server", "warning", subject, "it was made from another server than the one before", evidence, remedy)
+    for what, now, then in (("rows", made.rows, previous.rows), ("bytes", made.bytes, previous.bytes)):
+        if now < then * _SHRUNK:
+            text = f"it holds less than half of the {what} of the one before"
+            remedy = "Find out whether the data was deleted on purpose, before the older backups are gone."
+            yield Finding("backup_shrank", "warning", subject, text, f"{now} {what}, {then} in {previous.id}", remedy)

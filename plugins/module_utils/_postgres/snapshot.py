@@ -1,0 +1,153 @@
+# Copyright: Endpoint Statistics Operations contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A moment of a database that a dump and our own questions share.
+
+pg_dump locks the tables after its snapshot: a TRUNCATE or rewrite in between leaves an empty table in a dump that ends well. So all
+tables are locked first, and the snapshot is taken only then. It is kept when the tables it shows are those that were locked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from .._deps import declare
+from .._errors import OpsError
+from .._tls import Credentials
+from .connection import Server, connected, session
+from .manifest import TableRows
+
+with declare("psycopg", minimum="3.1"):
+    import psycopg
+    import psycopg.sql
+
+_ATTEMPTS = 5
+# Tables that pg_dump locks; of extensions it reads only those that hold configuration.
+TABLES = """
+SELECT c.oid::int8 AS oid, n.nspname AS schema, c.relname AS name,
+       c.relkind = 'r' AND e.oid IS NULL AS counted
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.objsubid = 0 AND d.deptype = 'e'
+LEFT JOIN pg_extension e ON e.oid = d.refobjid
+WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
+  AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'
+  AND (e.oid IS NULL OR c.oid = ANY(e.extconfig))
+ORDER BY 2, 3
+"""
+_BLOCKERS = """
+SELECT DISTINCT format('%I.%I', n.nspname, c.relname) AS name, coalesce(l.pid, 0) AS pid, coalesce(a.usename::text, '') AS role,
+       coalesce(a.application_name, '') AS application
+FROM pg_locks l JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_stat_activity a ON a.pid = l.pid
+WHERE l.mode = 'AccessExclusiveLock' AND l.relation = ANY(%s::oid[])
+  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+ORDER BY 1, 2
+"""
+_EXPORT = "SELECT pg_export_snapshot() AS name, to_char(statement_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') AS at"
+# PostgreSQL 17 has one more limit that would end the session.
+_NO_LIMIT = "SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'transaction_timeout'"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that is locked; C(counted) tells those with rows of their own that the dump holds."""
+
+    oid: int
+    schema: str
+    name: str
+    counted: bool
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The snapshot that is held by a session as long as the context is not left."""
+
+    connection: Any
+    server: Server
+    name: str
+    at: str
+    tables: tuple[Table, ...]
+
+    def rows(self, advance: Callable[[float], None]) -> tuple[TableRows, ...]:
+        """The rows of each table, counted."""
+        counted = [table for table in self.tables if table.counted]
+        found = []
+        for done, table in enumerate(counted):
+            advance(done)
+            query = psycopg.sql.SQL("SELECT count(*) AS rows FROM ONLY {}").format(psycopg.sql.Identifier(table.schema, table.name))
+            found.append(TableRows(table.schema, table.name, self.connection.execute(query).fetchone()["rows"]))
+        return tuple(sorted(found))
+
+    def blockers(self) -> str:
+        """Who keeps the tables from being read."""
+        return blockers(self.server, self.tables)
+
+    def ensure_held(self) -> None:
+        """The locks were there to the end, or what was read meanwhile is worth nothing."""
+        self.connection.execute("SELECT 1")
+
+
+@contextmanager
+def held(server: Server, who: Credentials, *, lock_timeout_seconds: float, timeout_seconds: float) -> Iterator[Snapshot]:
+    """A snapshot behind locks on all tables; it needs a session of its own, which a pool of transactions does not give."""
+    limits = {"statement_timeout": timeout_seconds, "lock_timeout": lock_timeout_seconds, "idle_in_transaction_session_timeout": 0}
+    settings = [f"-c {name}={int(seconds * 1000)}" for name, seconds in limits.items()]
+    with session(server, who, " ".join([*settings, "-c row_security=off"])) as connection:
+        connection.execute(_NO_LIMIT)
+        yield _taken(connection, server)
+
+
+def blockers(server: Server, tables: tuple[Table, ...]) -> str:
+    with connected(server) as connection:
+        rows = connection.execute(_BLOCKERS, [[table.oid for table in tables]]).fetchall()
+    return "; ".join(_described(row) for row in rows) or "whoever held it is gone"
+
+
+def _described(row: dict[str, Any]) -> str:
+    who = f"process {row['pid']}, role {row['role']}, application {row['application']!r}" if row["pid"] else "a prepared transaction"
+    return f"{row['name']} is locked or about to be by {who}"
+
+
+def _taken(connection: Any, server: Server) -> Snapshot:
+    tables = _tables(connection)
+    for _ in range(_ATTEMPTS):
+        connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        if _lock(connection, server, tables):
+            exported = connection.execute(_EXPORT).fetchone()
+            seen = _tables(connection)
+            if seen == tables:
+                return Snapshot(connection, server, exported["name"], exported["at"], tables)
+        connection.execute("ROLLBACK")
+        tables = _tables(connection)
+    raise OpsError(
+        "Tables come and go too fast for a snapshot of all of them",
+        where=server.address,
+        cause=f"they were others at each of {_ATTEMPTS} attempts",
+        remedy="Run the backup when no migration is at work.",
+    )
+
+
+def _tables(connection: Any) -> tuple[Table, ...]:
+    return tuple(Table(**row) for row in connection.execute(TABLES))
+
+
+def _lock(connection: Any, server: Server, tables: tuple[Table, ...]) -> bool:
+    """Lock the tables, and say whether all of them are there still."""
+    if not tables:
+        return True
+    only = [psycopg.sql.SQL("ONLY {}").format(psycopg.sql.Identifier(table.schema, table.name)) for table in tables]
+    try:
+        connection.execute(psycopg.sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(psycopg.sql.SQL(", ").join(only)))
+    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+        return False
+    except psycopg.errors.LockNotAvailable as error:
+        raise OpsError(
+            "A table could not be locked for reading",
+            where=server.address,
+            cause=blockers(server, tables),
+            remedy="Let its transaction end (pg_stat_activity has the process), or wait longer with table_lock_timeout_seconds.",
+        ) from error
+    return True

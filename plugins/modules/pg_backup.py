@@ -1,0 +1,247 @@
+#!/usr/bin/python
+# Copyright: Endpoint Statistics Operations contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: pg_backup
+short_description: Back up a PostgreSQL database with a manifest of what was in it
+version_added: 0.1.0
+description:
+  - Dumps one database in directory format, with several workers and one snapshot that is taken behind locks on all tables, together
+    with the roles of the server without their passwords.
+  - The manifest holds the rows of each table in that very snapshot, every object of the database, and the SHA-256 of every file, so that
+    a restore can be compared with it.
+  - A backup gets its name when all of it is on disk; what a killed run leaves is recognised and removed by the next one.
+    Older backups are deleted only after a new one was made, and the newest that a restore has proven is never deleted.
+  - The role needs C(CONNECT) and membership in C(pg_read_all_data). It is refused, before anything is written, where it may not read all
+    of the database, as are too few lock slots of the server, too little room, a directory of something else and programs older than
+    the server.
+  - Somebody who wants a table for himself (C(TRUNCATE), C(ALTER TABLE)) waits for the dump, as with every dump.
+author: Endpoint Statistics Operations contributors (@endpoint-stats)
+options:
+  port:
+    description: Port of the server. It needs sessions, which a pool of transactions does not give.
+    type: int
+    default: 5432
+  jobs:
+    description: Tables that are dumped at the same time, each by a connection of its own.
+    type: int
+    default: 2
+  keep:
+    description: How many of the newest backups are kept, at least 1.
+    type: int
+    default: 48
+  interval_seconds:
+    description: How often the backup is made, in seconds; 0 for one that is on no schedule.
+    type: int
+    default: 0
+  rpo_target_seconds:
+    description: How much work may be lost, in seconds. It is a finding when O(interval_seconds) and the backup's own duration exceed it.
+    type: int
+    default: 3600
+  lock_wait_seconds:
+    description: How long to wait for another run in the same directory, in seconds; 0 refuses at once.
+    type: int
+    default: 0
+  table_lock_timeout_seconds:
+    description: How long to wait for whoever has locked a table against reading, in seconds.
+    type: int
+    default: 60
+  dump_timeout_seconds:
+    description: How long the dump, and each count of a table, may take, in seconds.
+    type: int
+    default: 7200
+  metrics_path:
+    description: File for a Prometheus text collector, written after a backup was made; empty writes none.
+    type: path
+    default: ""
+extends_documentation_fragment:
+  - endpoint_stats.ops._attributes
+  - endpoint_stats.ops._store
+  - endpoint_stats.ops._backup_directory
+  - endpoint_stats.ops._progress
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Asks everything that a backup asks before it begins, and says what would be written and deleted and how long it took before.
+  diff_mode:
+    support: full
+    details:
+      - Shows the names of the backups.
+  idempotent:
+    support: none
+    details:
+      - Each run makes a backup.
+requirements:
+  - psycopg >= 3.1
+  - pg_dump, pg_dumpall and pg_restore of the server's major version or a newer one
+"""
+
+EXAMPLES = r"""
+- name: Back up the database every half hour
+  endpoint_stats.ops.pg_backup:
+    host: postgres.endpoint-stats.svc
+    credentials_dir: /run/secrets/endpoint-stats/postgresql/backup
+    ca_file: /run/secrets/endpoint-stats/ca/ca.crt
+    directory: /var/lib/endpoint-stats/backups/endpoint_stats
+    interval_seconds: 1800
+    metrics_path: /var/lib/endpoint-stats/metrics/backup.prom
+  delegate_to: ops-runner-0
+  register: backup
+
+- name: Show what a backup would write and delete
+  endpoint_stats.ops.pg_backup:
+    host: postgres.endpoint-stats.svc
+    credentials_dir: /run/secrets/endpoint-stats/postgresql/backup
+    ca_file: /run/secrets/endpoint-stats/ca/ca.crt
+    directory: /var/lib/endpoint-stats/backups/endpoint_stats
+  delegate_to: ops-runner-0
+  check_mode: true
+  diff: true
+"""
+
+RETURN = r"""
+backup:
+  description: Name of the backup, the time at which it began in UTC. In check mode the name that one beginning now would have.
+  returned: success
+  type: str
+  sample: 20261125T211700Z
+backup_path:
+  description: Its directory.
+  returned: success
+  type: str
+  sample: /var/lib/endpoint-stats/backups/endpoint_stats/20261125T211700Z
+bytes:
+  description: Size of its files. In check mode that of the backup before, or of the database where there is none.
+  returned: success
+  type: int
+  sample: 18350211
+rows:
+  description: Rows of all tables in its snapshot. In check mode what the planner believes.
+  returned: success
+  type: int
+  sample: 250000
+tables:
+  description: Tables whose rows were counted.
+  returned: success
+  type: int
+  sample: 8
+seconds:
+  description: Seconds of each phase. In check mode the medians of the newest backups.
+  returned: success
+  type: dict
+  sample: {"preflight": 0.2, "snapshot": 0.3, "count": 0.1, "dump": 2.9, "read_back": 0.1, "checksums": 0.1, "publish": 0.1}
+duration_seconds:
+  description: From the moment nobody else was at work to the publication. In check mode as expected, null where there is no backup yet.
+  returned: success
+  type: float
+  sample: 3.7
+worst_loss_seconds:
+  description:
+    - Seconds of work that are lost when the database is lost just before the next backup is there.
+    - Null where O(interval_seconds) is 0, and in check mode where there is no backup yet.
+  returned: success
+  type: float
+  sample: 1803.7
+deleted:
+  description: Backups that were deleted, or would be.
+  returned: success
+  type: list
+  elements: str
+  sample: ["20261124T211700Z"]
+kept:
+  description: Backups there are afterwards, the oldest first.
+  returned: success
+  type: list
+  elements: str
+  sample: ["20261125T204700Z", "20261125T211700Z"]
+skipped:
+  description: Backups that were due to be deleted and are still there.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{"backup": "20261124T211700Z", "why": "somebody reads it"}]
+leftovers_removed:
+  description: What killed runs had left and is gone now, or would be.
+  returned: success
+  type: list
+  elements: str
+  sample: [".incomplete-20261125T204700Z"]
+dump_warnings:
+  description: What pg_dump warned of; each is a finding as well.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+findings:
+  description:
+    - What deserves a word, each with C(id), C(severity), C(subject), C(summary), C(evidence) and C(remedy).
+    - The C(id) is one of C(backup_incomplete), C(backup_unreadable), C(backup_other_server), C(backup_shrank), C(backup_rpo_missed) and
+      C(backup_metrics_not_written).
+  returned: success
+  type: list
+  elements: dict
+  sample: []
+manifest_sha256:
+  description: SHA-256 that the manifest says of itself; empty in check mode.
+  returned: success
+  type: str
+  sample: 8a7f6f3c0d2b4e55a0b1e7c52f4f7c1f1f0c7a4f9d9a4b0d8c0f7e6a5b4c3d2e
+diff:
+  description: The backups before and after.
+  returned: success
+  type: dict
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils import _argspec
+from ..module_utils._deps import validate
+from ..module_utils._errors import run_module
+from ..module_utils._postgres.backup import Order, back_up, predict
+from ..module_utils._postgres.connection import Server
+from ..module_utils._progress import Progress
+
+NUMBERS = {
+    "jobs": 2,
+    "keep": 48,
+    "interval_seconds": 0,
+    "rpo_target_seconds": 3600,
+    "lock_wait_seconds": 0,
+    "table_lock_timeout_seconds": 60,
+    "dump_timeout_seconds": 7200,
+}
+
+
+def work(module: AnsibleModule) -> dict[str, Any]:
+    options = module.params
+    server = Server(**{name: options[name] for name in ("host", "port", "database", "credentials_dir", "ca_file", "timeout_seconds")})
+    order = Order(server, **{name: options[name] for name in ("directory", "metrics_path", *NUMBERS)})
+    outcome = (predict if module.check_mode else back_up)(order, Progress(options["progress_path"]))
+    return outcome.to_result(order.directory)
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **_argspec.store(),
+            **_argspec.backup_directory(),
+            **_argspec.progress(),
+            "port": {"type": "int", "default": 5432},
+            **{name: {"type": "int", "default": default} for name, default in NUMBERS.items()},
+            "metrics_path": {"type": "path", "default": ""},
+        },
+        supports_check_mode=True,
+    )
+    validate(module, "psycopg")
+    run_module(module, lambda: work(module))
+
+
+if __name__ == "__main__":
+    main()
