@@ -21,9 +21,12 @@ from lab.paths import CHECKOUT, LabPaths
 from tests.e2e.runs import Run
 
 COLLECTION = "endpoint_stats.ops"
+STACK = "endpoint-stats"
+PROXY = "ingress"
 TRACKED = CHECKOUT / "inventories/lab"
 _LONGEST_RUN_SECONDS = 900
 _POLL_SECONDS = 1
+_POD_SECONDS = 240
 Answer = TypeVar("Answer")
 
 
@@ -114,14 +117,56 @@ class Lab:
         """With this the playbooks find kubectl, by which they reach the pod of operations."""
         return {"PATH": f"{self.programs}:{os.environ['PATH']}"}
 
+    @property
+    def _kubectl(self) -> list[str]:
+        """kubectl with the kubeconfig that the playbook fetched."""
+        return [str(self.programs / "kubectl"), "--kubeconfig", str(self.paths.kubeconfig)]
+
     def kubectl(self, *arguments: str, stdin: str = "") -> str:
-        """What kubectl prints with the kubeconfig that the playbook fetched."""
-        return succeed([str(self.programs / "kubectl"), "--kubeconfig", str(self.paths.kubeconfig), *arguments], input=stdin)
+        """What kubectl prints."""
+        return succeed([*self._kubectl, *arguments], input=stdin)
+
+    def answers(self) -> bool:
+        """Whether the API server is ready."""
+        ask = [*self._kubectl, "get", "--raw=/readyz", "--request-timeout=5s"]
+        return subprocess.run(ask, capture_output=True, timeout=_LONGEST_RUN_SECONDS, check=False).returncode == 0
 
     def get(self, *arguments: str) -> dict[str, Any]:
         """Objects of the cluster."""
         found: dict[str, Any] = json.loads(self.kubectl("get", *arguments, "--output=json"))
         return found
+
+    @property
+    def stack_secrets(self) -> Path:
+        """What the role app_stack keeps beside the inventory."""
+        return self.paths.secrets / f"{self.name}-{STACK}-app_stack.yml"
+
+    @property
+    def url(self) -> str:
+        """The way in that the report of the last run names."""
+        return str(json.loads((self.paths.reports / "app_stack.json").read_text())["url"])
+
+    def remove_stack(self) -> None:
+        """Take the stack away with its data, if it is there."""
+        self.kubectl("delete", "namespace", STACK, PROXY, "--ignore-not-found", "--timeout=300s")
+        self.kubectl("delete", "clusterrole,clusterrolebinding", f"--selector=app.kubernetes.io/part-of={STACK}")
+
+    def stack(self, *arguments: str) -> str:
+        """What kubectl prints about the stack."""
+        return self.kubectl("--namespace", STACK, *arguments)
+
+    def sql(self, statement: str, database: str = "endpoint_stats") -> str:
+        """What PostgreSQL answers to its superuser."""
+        options = ["--username=admin", f"--dbname={database}", "--no-align", "--tuples-only", "--quiet", "--set=ON_ERROR_STOP=1"]
+        return self.stack("exec", "postgres-0", "--", "psql", *options, f"--command={statement}").strip()
+
+    def await_pod(self, namespace: str, pod: str) -> None:
+        """Wait until a pod is ready; where it does not become so, the failure tells what the cluster says of it."""
+        try:
+            self.kubectl("--namespace", namespace, "wait", "--for=condition=Ready", f"pod/{pod}", f"--timeout={_POD_SECONDS}s")
+        except AssertionError as error:
+            said = self.kubectl("--namespace", namespace, "describe", "pod", pod)
+            raise AssertionError(f"{error}\n{said}\n{self.kubectl('describe', 'nodes')}") from error
 
     def nodes(self) -> dict[str, dict[str, Any]]:
         """The nodes by name."""

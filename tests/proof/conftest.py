@@ -4,6 +4,6 @@
 
 from __future__ import annotations
 
-from tests.e2e.conftest import built, converged, lab, stack_lab
+from tests.e2e.conftest import built, built_stack, converged, lab, stack_lab
 
-__all__ = ["built", "converged", "lab", "stack_lab"]
+__all__ = ["built", "built_stack", "converged", "lab", "stack_lab"]

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.cluster.test_fresh import BARE
+from tests.e2e.cluster.test_refused import expect_refusal
 from tests.e2e.support import Lab
-from tests.e2e.test_fresh import BARE
-from tests.e2e.test_refused import expect_refusal
 
 WORKER = "worker-2"
 STAGING = "/var/cache/endpoint-stats"

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import pytest
 import yaml
 
+from tests.e2e.processes import Watched, kill_during, watch
 from tests.e2e.support import TRACKED, Lab, text_of, wait_until
-from tests.proof.chaos.processes import Watched, kill_during, watch
 
 WORKER = "worker-2"
 JOIN_SECONDS = 60
@@ -65,7 +65,7 @@ def joined(lab: Lab) -> Iterator[Joined]:
     """worker-2 joins, in a run that says as much as it can."""
     lab.command("up", "--workers", "2")
     before = [lab.root(machine, SERVICES) for machine in ("control-1", "worker-1")]
-    run = watch(lab, "-vvv")
+    run = watch(lab, "kubernetes_cluster", "-vvv")
     yield Joined(run, before, [lab.root(machine, SERVICES) for machine in ("control-1", "worker-1")])
     lab.kubectl("delete", "node", WORKER, "--ignore-not-found")
     lab.command("up", "--workers", "2")

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.damages import ONE_BY_ONE, shown
+from tests.e2e.cluster.damages import ONE_BY_ONE, shown
 from tests.e2e.support import Lab
 
 

@@ -22,10 +22,6 @@ ETCDCTL = (
 )
 
 
-def pod_ready(lab: Lab, namespace: str, pod: str) -> None:
-    lab.kubectl("--namespace", namespace, "wait", "--for=condition=Ready", f"pod/{pod}", "--timeout=120s")
-
-
 def stored_secrets(lab: Lab) -> dict[str, object]:
     """What the module says of the Secrets in etcd."""
     inventory = ["--inventory", str(lab.paths.inventory)]
@@ -43,21 +39,21 @@ def test_the_nodes_are_ready_and_of_the_version(lab: Lab) -> None:
 
 def test_a_pod_reaches_a_service_on_the_other_node_by_name(lab: Lab, workload: str) -> None:
     """The answer comes from the pod on control-1 and is asked for on worker-1."""
-    pod_ready(lab, workload, "web")
-    pod_ready(lab, workload, "client")
+    lab.await_pod(workload, "web")
+    lab.await_pod(workload, "client")
     ask = "exec 3<>/dev/tcp/web/80; printf 'GET /hostname HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3"
     answer = lab.kubectl("--namespace", workload, "exec", "client", "--", "bash", "-c", ask)
     assert answer.endswith("\nweb"), answer
 
 
 def test_the_data_of_a_claim_survives_its_pod(lab: Lab, workload: str) -> None:
-    pod_ready(lab, workload, "client")
+    lab.await_pod(workload, "client")
     lab.kubectl("--namespace", workload, "exec", "client", "--", "sh", "-c", "echo kept > /data/file")
     pod = lab.get("--namespace", workload, "pod/client")
     lab.kubectl("--namespace", workload, "delete", "pod/client")
     again = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "client", "namespace": workload}, "spec": pod["spec"]}
     lab.kubectl("create", "--filename=-", stdin=json.dumps(again))
-    pod_ready(lab, workload, "client")
+    lab.await_pod(workload, "client")
     assert lab.kubectl("--namespace", workload, "exec", "client", "--", "cat", "/data/file") == "kept\n"
     assert lab.get("--namespace", workload, "pod/client")["metadata"]["uid"] != pod["metadata"]["uid"]
 

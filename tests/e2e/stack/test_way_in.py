@@ -6,56 +6,34 @@ from __future__ import annotations
 
 import json
 import secrets
-from http.client import HTTPConnection
-from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
+from tests.e2e.stack.client import ask
 from tests.e2e.support import Lab, wait_until
 
 NAMESPACE = "--namespace=endpoint-stats"
-
-
-def url(lab: Lab) -> str:
-    """What the report of the last run names."""
-    return str(json.loads((lab.paths.reports / "app_stack.json").read_text())["url"])
-
-
-def ask(address: str, document: dict[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
-    """Status and document of an answer."""
-    place = urlsplit(address)
-    connection = HTTPConnection(str(place.hostname), place.port, timeout=20)
-    path = f"{place.path}?{place.query}".rstrip("?")
-    if document is None:
-        connection.request("GET", path)
-    else:
-        connection.request("POST", path, json.dumps(document), {"Content-Type": "application/json"})
-    answer = connection.getresponse()
-    text = answer.read()
-    connection.close()
-    return answer.status, json.loads(text) if answer.getheader("Content-Type") == "application/json" else {}
 
 
 def test_rows_are_posted_and_read_back(stack_lab: Lab) -> None:
     endpoint = f"/way-in/{secrets.token_hex(4)}"
     times = [10.0, 20.0, 60.0]
     for milliseconds in times:
-        status, _document = ask(f"{url(stack_lab)}/api/requests", {"endpoint": endpoint, "response_time": milliseconds, "status": 200})
+        status, _document = ask(f"{stack_lab.url}/api/requests", {"endpoint": endpoint, "response_time": milliseconds, "status": 200})
         assert status == 201
-    status, document = ask(f"{url(stack_lab)}/api/endpoint-stats{endpoint}?period=hour")
+    status, document = ask(f"{stack_lab.url}/api/endpoint-stats{endpoint}?period=hour")
     assert status == 200
     assert (document["requests"], document["response_time_ms"]["average"]) == (3, 30.0), document
 
 
 def test_both_stores_are_healthy(stack_lab: Lab) -> None:
-    status, document = ask(f"{url(stack_lab)}/health")
+    status, document = ask(f"{stack_lab.url}/health")
     assert (status, document["status"]) == (200, "ok"), document
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/live", "/ready", "/", "/apis"])
 def test_what_is_for_the_cluster_alone_is_not_reached(stack_lab: Lab, path: str) -> None:
-    assert ask(f"{url(stack_lab)}{path}")[0] == 404
+    assert ask(f"{stack_lab.url}{path}")[0] == 404
 
 
 def test_missing_months_are_made_as_the_owner(stack_lab: Lab) -> None:
@@ -66,6 +44,4 @@ def test_missing_months_are_made_as_the_owner(stack_lab: Lab) -> None:
     said = json.loads(stack_lab.kubectl(NAMESPACE, "logs", f"job/{name}").splitlines()[-1])
     assert (said["command"], said["changed"]) == ("partitions", False)
     stack_lab.kubectl(NAMESPACE, "delete", "job", name)
-    question = "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'"
-    command = ["psql", "--username=admin", "--dbname=endpoint_stats", "--no-align", "--tuples-only", f"--command={question}"]
-    assert stack_lab.kubectl(NAMESPACE, "exec", "postgres-0", "--", *command).split() == ["owner"]
+    assert stack_lab.sql("SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'") == "owner"

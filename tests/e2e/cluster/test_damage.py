@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from tests.e2e.damages import FURTHER, KEPT, ONE_BY_ONE, shown
+from tests.e2e.cluster.damages import FURTHER, KEPT, ONE_BY_ONE, shown
 from tests.e2e.support import Lab
 
 

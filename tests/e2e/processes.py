@@ -9,6 +9,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,8 +39,8 @@ def command_lines() -> set[str]:
     return found
 
 
-def watch(lab: Lab, *arguments: str) -> Watched:
-    """Run the playbook and look at all processes until it ends."""
+def watch(lab: Lab, playbook: str, *arguments: str, inventories: Sequence[str] | None = None) -> Watched:
+    """Run a playbook and look at all processes until it ends."""
     ended = threading.Event()
     seen: set[str] = set()
 
@@ -51,8 +52,11 @@ def watch(lab: Lab, *arguments: str) -> Watched:
     watcher.start()
     begun = time.monotonic()
     try:
-        command = lab.playbook("kubernetes_cluster", arguments)
-        done = subprocess.run(command, cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        command = lab.playbook(playbook, arguments, inventories=inventories)
+        environment = {**os.environ, **lab.environment}
+        done = subprocess.run(
+            command, cwd=CHECKOUT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        )
     finally:
         ended.set()
         watcher.join()

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 import pytest
 import yaml
 
+from tests.e2e.cluster.test_refused import expect_refusal, nothing_changes
 from tests.e2e.support import Lab, wait_until
-from tests.e2e.test_refused import expect_refusal, nothing_changes
 
 BARE = "ls --directory /usr/local/bin/* /opt/cni /etc/containerd /etc/kubernetes 2>/dev/null || true"
 
