@@ -55,7 +55,7 @@ molecule: environment ## the roles on the lab's machines
 integration: environment ## the lab itself, on a lab of its own
 	@python -m pytest -q tests/integration
 
-e2e: environment ## a cluster as its users meet it: it works, it is repaired, it refuses
+e2e: environment ## a cluster and the stack on it as their users meet them: they work, are repaired, refuse, come back
 	@python -m pytest -q tests/e2e
 
 test: environment ## all of the above checks, with a summary
