@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from lab import host, labs, products
-from lab.podman import COMMAND, podman
+from lab.podman import COMMAND, answers, podman
 from lab.progress import Progress
+from tests.integration.app.servers import wait_until
 
 RUN = ("run", "--rm", "--read-only", "--network=none", "--cap-drop=ALL", "--security-opt=no-new-privileges", *host.ulimits())
 UIDS = {"postgresql": "10001", "redis": "10002", "api": "10003", "proxy": "10005", "ops_runner": "10004"}
@@ -67,6 +68,22 @@ def data(tmp_path: Path) -> Iterator[list[str]]:
     with suppress(Exception):
         podman("rm", "--force", "--time=0", name)
     podman("volume", "rm", "--force", name)
+
+
+def test_making_a_data_directory_ends_when_it_is_told_to(names: dict[str, str], data: list[str], tmp_path: Path) -> None:
+    """Not only after the grace period of the pod. This initdb takes its time."""
+    container = data[0].removeprefix("--name=")
+    podman("volume", "create", container)
+    slow = tmp_path / "initdb"
+    slow.write_text('#!/bin/sh\n: > "$PGDATA.begun"\nexec sleep 300\n')
+    slow.chmod(0o755)
+    kept = [option for option in RUN if option != "--rm"]
+    podman(*kept, *data, f"--volume={slow}:/usr/lib/postgresql/15/bin/initdb:ro", "--detach", names["postgresql"])
+    wait_until(lambda: answers("exec", container, "sh", "-c", 'test -e "$PGDATA.begun"'), "initdb", _START_SECONDS)
+    begun = time.monotonic()
+    podman("stop", "--time=60", container)
+    assert time.monotonic() - begun < 30
+    assert podman("inspect", "--format={{.State.ExitCode}}", container).strip() == "130"
 
 
 def test_a_data_directory_whose_making_was_killed_is_made_anew(names: dict[str, str], data: list[str]) -> None:
