@@ -1,0 +1,123 @@
+# Copyright: Endpoint Statistics Operations contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A restored database, compared with what the manifest of its backup says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .._deps import declare
+from .contents import Entry, EntryDifference, differences, entries
+from .manifest import Manifest, TableRows
+from .snapshot import TABLES
+
+with declare("psycopg", minimum="3.1"):
+    import psycopg
+    import psycopg.sql
+
+# Whether a view holds rows is no part of its structure, so a dump of the structure alone has no such entry.
+_VIEW_ROWS = "MATERIALIZED VIEW DATA"
+_VIEWS = """
+SELECT n.nspname AS schema, c.relname AS name, c.relispopulated AS populated
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'm'
+"""
+_SEQUENCES = """
+SELECT sn.nspname AS schema, s.relname AS name, tn.nspname AS table_schema, t.relname AS table_name, a.attname AS column_name,
+       q.seqincrement AS increment
+FROM pg_sequence q JOIN pg_class s ON s.oid = q.seqrelid JOIN pg_namespace sn ON sn.oid = s.relnamespace
+JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = s.oid AND d.refclassid = 'pg_class'::regclass
+  AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i')
+JOIN pg_class t ON t.oid = d.refobjid JOIN pg_namespace tn ON tn.oid = t.relnamespace
+JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = d.refobjsubid
+WHERE NOT q.seqcycle ORDER BY 1, 2
+"""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What differs, how many were looked at, and how many rows those have."""
+
+    differences: tuple[EntryDifference, ...]
+    checked: int
+    rows: int = 0
+
+
+def tables(connection: Any, expected: Sequence[TableRows], advance: Callable[[float], None]) -> Comparison:
+    """The rows of every table, counted."""
+    present = {f"{row['schema']}.{row['name']}" for row in connection.execute(TABLES) if row["counted"]}
+    found, checked, total = [], 0, 0
+    for done, table in enumerate(expected):
+        advance(done)
+        if table.identity not in present:
+            found.append(EntryDifference("table_missing", table.identity, f"{table.rows} rows", "no such table"))
+            continue
+        query = psycopg.sql.SQL("SELECT count(*) AS rows FROM ONLY {}").format(psycopg.sql.Identifier(table.schema, table.name))
+        rows = connection.execute(query).fetchone()["rows"]
+        checked, total = checked + 1, total + rows
+        if rows != table.rows:
+            found.append(EntryDifference("rows", table.identity, f"{table.rows} rows", f"{rows} rows"))
+    strangers = sorted(present - {table.identity for table in expected})
+    found += [EntryDifference("table_unexpected", name, "no such table", "a table") for name in strangers]
+    return Comparison(tuple(found), checked, total)
+
+
+def dumped(manifest: Manifest, statements: str) -> Comparison:
+    """What the dump consists of."""
+    found = entries(statements)
+    return Comparison(tuple(differences(manifest.entries, found)), len(found))
+
+
+def structure(statements: str, restored: str) -> Comparison:
+    """What the dump's statements have made, as the same program reads it back."""
+    before, after = _kept(entries(statements)), _kept(entries(restored))
+    suspects = differences(before, after)
+    if suspects:
+        loose = differences(_kept(entries(statements, casts=False)), _kept(entries(restored, casts=False)))
+        real = {difference.subject for difference in loose}
+        suspects = [difference for difference in suspects if difference.subject in real]
+    return Comparison(tuple(suspects), len(after))
+
+
+def views(connection: Any, manifest: Manifest) -> Comparison:
+    """Materialized views that had rows have rows again."""
+    expected = {(entry.schema, entry.name) for entry in manifest.entries if entry.kind == _VIEW_ROWS}
+    filled = {(row["schema"], row["name"]) for row in connection.execute(_VIEWS) if row["populated"]}
+    lacking = sorted(expected - filled)
+    found = [EntryDifference("view_not_populated", f"{schema}.{name}", "populated", "not populated") for schema, name in lacking]
+    return Comparison(tuple(found), len(expected))
+
+
+def sequences(connection: Any, advance: Callable[[float], None]) -> Comparison:
+    """No sequence gives a number that its column has already passed."""
+    all_sequences = connection.execute(_SEQUENCES).fetchall()
+    found = []
+    for done, sequence in enumerate(all_sequences):
+        advance(done)
+        reached, extreme = _reached(connection, sequence), _extreme(connection, sequence)
+        if extreme is not None and (reached - extreme) * sequence["increment"] < 0:
+            column = f"{sequence['table_schema']}.{sequence['table_name']}.{sequence['column_name']}"
+            name = f"{sequence['schema']}.{sequence['name']}"
+            found.append(EntryDifference("sequence_behind", name, f"at {extreme} or beyond, as {column} is", f"at {reached}"))
+    return Comparison(tuple(found), len(all_sequences))
+
+
+def _reached(connection: Any, sequence: dict[str, Any]) -> int:
+    """The last number it gave, or the one before its first."""
+    name = psycopg.sql.Identifier(sequence["schema"], sequence["name"])
+    state = connection.execute(psycopg.sql.SQL("SELECT last_value, is_called FROM {}").format(name)).fetchone()
+    return int(state["last_value"]) - (0 if state["is_called"] else int(sequence["increment"]))
+
+
+def _extreme(connection: Any, sequence: dict[str, Any]) -> int | None:
+    """The number of the column that the sequence has to be beyond."""
+    names = [psycopg.sql.Identifier(sequence["column_name"]), psycopg.sql.Identifier(sequence["table_schema"], sequence["table_name"])]
+    query = "SELECT max({})::numeric AS number FROM {}" if sequence["increment"] > 0 else "SELECT min({})::numeric AS number FROM {}"
+    row = connection.execute(psycopg.sql.SQL(query).format(*names)).fetchone()
+    return None if row["number"] is None else int(row["number"])
+
+
+def _kept(all_entries: Sequence[Entry]) -> list[Entry]:
+    return [entry for entry in all_entries if entry.kind != _VIEW_ROWS]

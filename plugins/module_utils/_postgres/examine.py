@@ -1,0 +1,282 @@
+# Copyright: Endpoint Statistics Operations contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Is a backup good? Looked at byte by byte, restored on a server that is thrown away, compared, judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from .._deadline import Deadline
+from .._errors import OpsError
+from .._progress import Progress
+from . import compare, load, manifest, scratch
+from .compare import Comparison
+from .connection import session
+from .contents import EntryDifference
+from .dump import DUMP, GLOBALS
+from .manifest import BackupFile, Manifest, ManifestError, hash_file
+from .programs import Programs
+from .programs import found as programs_of
+
+LEVELS = ("checksum", "full")
+VERDICTS = PASSED, FAILED, UNKNOWN = ("passed", "failed", "could_not_verify")
+_NEEDED = (f"{DUMP}/toc.dat", GLOBALS)
+COUNTED = ("files", "bytes", "entries", "tables", "rows", "views", "sequences")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How a backup is looked at; the names are those of the module's options."""
+
+    level: str
+    database: str
+    expected_system_identifier: str
+    scratch_dir: str
+    jobs: int
+    timeout_seconds: float
+
+    def __post_init__(self) -> None:
+        for name in ("jobs", "timeout_seconds"):
+            if getattr(self, name) < 1:
+                raise OpsError(f"{name} must be at least 1, not {getattr(self, name)}")
+
+
+@dataclass
+class Seen:
+    """What was seen of a backup. Without differences and without a reason, and with all of it looked at, it is good."""
+
+    verdict: str = ""
+    reason: str = ""
+    differences: list[EntryDifference] = field(default_factory=list)
+    checked: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
+    manifest: Manifest | None = None
+
+    def add(self, comparison: Comparison, what: str) -> None:
+        self.differences += comparison.differences
+        self.checked[what] += comparison.checked
+
+    def differ(self, kind: str, subject: str, expected: str, found: str) -> None:
+        self.differences.append(EntryDifference(kind, subject, expected, found))
+
+
+def examine(path: Path, asked: Asked, progress: Progress) -> Seen:
+    """Look at a backup and judge it."""
+    return _judged(path, asked, progress, _look)
+
+
+def foresee(path: Path, asked: Asked, progress: Progress) -> Seen:
+    """What can be said of a backup, and of the chance to examine it, without reading or starting much: no verdict where all is well."""
+    return _judged(path, asked, progress, _glance)
+
+
+def _judged(path: Path, asked: Asked, progress: Progress, look: Any) -> Seen:
+    seen = Seen()
+    try:
+        look(_Examination(path, asked, progress, Deadline(asked.timeout_seconds), seen))
+    except ManifestError as error:
+        seen.differ("manifest", manifest.FILE_NAME, "one that can be relied on", _told(error))
+    except load.LoadError as error:
+        seen.differ(error.kind, error.part, "no error", _told(error))
+    except OpsError as error:
+        seen.reason = str(error)
+    finally:
+        progress.end()
+    if seen.differences:
+        seen.verdict, seen.reason = FAILED, _first(seen.differences)
+    elif seen.reason:
+        seen.verdict = UNKNOWN
+    return seen
+
+
+@dataclass(frozen=True)
+class _Examination:
+    """One backup being examined."""
+
+    path: Path
+    asked: Asked
+    progress: Progress
+    deadline: Deadline
+    seen: Seen
+
+    @property
+    def manifest(self) -> Manifest:
+        assert self.seen.manifest is not None  # noqa: S101 - the first step loads it
+        return self.seen.manifest
+
+    @property
+    def needs(self) -> scratch.Needs:
+        return scratch.Needs(self.manifest.database.size_bytes, len(self.manifest.entries), self.asked.jobs)
+
+    @property
+    def scratch_directory(self) -> Path:
+        return Path(self.asked.scratch_dir or scratch.default_directory())
+
+    def identity(self) -> None:
+        """The manifest can be relied on, and is of the backup, the database and the server that it should be of."""
+        self.progress.phase("manifest")
+        found = self.seen.manifest = manifest.load(self.path)
+        if found.id != self.path.name:
+            self.seen.differ("other_backup", manifest.FILE_NAME, self.path.name, found.id)
+        if found.database.name != self.asked.database:
+            self.seen.differ("other_database", manifest.FILE_NAME, self.asked.database, found.database.name)
+        identifier = self.asked.expected_system_identifier
+        if identifier and found.server.system_identifier != identifier:
+            self.seen.differ("other_server", manifest.FILE_NAME, identifier, found.server.system_identifier)
+
+    def files(self, *, read: bool) -> None:
+        """Every file is there, whole, and no other one; `read` also reads them."""
+        self.progress.phase("files", self.manifest.bytes, "bytes")
+        for file in self.manifest.files:
+            self.deadline.left()
+            self.seen.differences += _file_differences(self.path, file, read)
+            self.seen.checked["files"] += 1
+            self.seen.checked["bytes"] += file.bytes if read else 0
+            self.progress.advance(self.seen.checked["bytes"])
+        for name in _NEEDED:
+            if name not in {file.path for file in self.manifest.files}:
+                self.seen.differ("file_missing", name, "a file that the manifest names", "none")
+        known = {manifest.FILE_NAME, *(file.path for file in self.manifest.files)}
+        present = {str(path.relative_to(self.path)) for path in self.path.rglob("*") if path.is_symlink() or not path.is_dir()}
+        for name in sorted(present - known):
+            self.seen.differ("file_unexpected", name, "no such file", "a file")
+
+    def clients(self) -> Programs:
+        """The programs of the version that made the dump: another one may write the same structure in other words."""
+        return programs_of(load.PROGRAMS, int(self.manifest.pg_dump_version.split(".", maxsplit=1)[0]), newer=False)
+
+    def server_programs(self) -> Programs:
+        return programs_of(scratch.PROGRAMS, self.manifest.server.major, newer=False)
+
+    def statements(self, clients: Programs) -> str:
+        """The dump consists of what the manifest says."""
+        self.progress.phase("contents")
+        text = load.statements(clients, self.path / DUMP, self.deadline)
+        self.seen.add(compare.dumped(self.manifest, text), "entries")
+        return text
+
+    def refuse(self) -> None:
+        if refused := scratch.refusal(self.scratch_directory, self.needs):
+            raise refused
+
+    def restored(self, clients: Programs, statements: str) -> None:
+        """The backup restores on a server of its own, and what is there then is what was there."""
+        programs = self.server_programs()
+        self.refuse()
+        self.progress.phase("server")
+        with scratch.running(self.scratch_directory, programs, self.needs, self.deadline) as server:
+            loader = load.Loader(clients, server.server, server.who, self.deadline)
+            try:
+                if self._loaded(loader):
+                    self._compared(loader, statements)
+            except load.LoadError as error:
+                lacking = server.trouble() or (error.cause if error.here else "")
+                if not lacking:
+                    raise
+                raise scratch.NoScratchError("The scratch server cannot hold this backup", cause=lacking) from error
+
+    def _loaded(self, loader: load.Loader) -> bool:
+        """Roles first, as objects and grants name them; without them a restore is not begun."""
+        facts = self.manifest.database
+        self.progress.phase("roles")
+        loader.globals((self.path / GLOBALS).read_text(encoding="utf-8", errors="replace"))
+        with self._session(loader, "template1") as connection:
+            for role in load.missing_roles(connection, self.manifest):
+                self.seen.differ("role_missing", role, "a role in globals.sql", "none")
+            if extensions := load.missing_extensions(connection, self.manifest):
+                remedy = f"Install what postgresql-{self.manifest.server.major} needs for them where the verification runs."
+                raise scratch.NoScratchError("The scratch server lacks extensions", cause=", ".join(extensions), remedy=remedy)
+            if self.seen.differences:
+                return False
+            # The server is new: the only database that may be there is the one that every server has.
+            connection.execute("DROP DATABASE postgres")
+            load.create_database(connection, facts)
+        self.progress.phase("restore", facts.size_bytes, "bytes")
+        with self._session(loader, "template1") as connection:
+            question = "SELECT pg_database_size(%s) AS bytes"
+
+            def watch() -> None:
+                self.progress.advance(min(connection.execute(question, [facts.name]).fetchone()["bytes"], facts.size_bytes))
+
+            loader.restore(self.path / DUMP, facts.name, jobs=self.asked.jobs, while_running=watch)
+        return True
+
+    def _compared(self, loader: load.Loader, statements: str) -> None:
+        with self._session(loader, self.manifest.database.name) as connection:
+            self.progress.phase("rows", len(self.manifest.tables), "tables")
+            tables = compare.tables(connection, self.manifest.tables, self._advance)
+            self.seen.add(tables, "tables")
+            self.seen.checked["rows"] += tables.rows
+            self.seen.add(compare.views(connection, self.manifest), "views")
+            self.progress.phase("sequences")
+            self.seen.add(compare.sequences(connection, self._advance), "sequences")
+        self.progress.phase("structure")
+        structure = compare.structure(statements, loader.structure(self.manifest.database.name))
+        self.seen.differences += structure.differences
+
+    def complete(self) -> None:
+        """What was not looked at is not good."""
+        wanted = {"files": len(self.manifest.files), "bytes": self.manifest.bytes, "entries": len(self.manifest.entries)}
+        if self.asked.level == "full":
+            wanted |= {"tables": len(self.manifest.tables), "rows": self.manifest.rows}
+        lacking = [f"{self.seen.checked[what]} of {number} {what}" for what, number in wanted.items() if self.seen.checked[what] != number]
+        if lacking and not self.seen.differences:
+            raise OpsError("Not everything was looked at", cause=", ".join(lacking))
+        self.seen.verdict = PASSED
+
+    def _session(self, loader: load.Loader, database: str) -> Any:
+        return session(replace(loader.server, database=database, timeout_seconds=scratch.timeout(self.deadline)), loader.who)
+
+    def _advance(self, done: float) -> None:
+        self.deadline.left()
+        self.progress.advance(done)
+
+
+def _look(examination: _Examination) -> None:
+    examination.identity()
+    examination.files(read=True)
+    if examination.seen.differences:
+        return
+    clients = examination.clients()
+    statements = examination.statements(clients)
+    if examination.asked.level == "full" and not examination.seen.differences:
+        examination.restored(clients, statements)
+    examination.complete()
+
+
+def _glance(examination: _Examination) -> None:
+    examination.identity()
+    examination.files(read=False)
+    if examination.seen.differences:
+        return
+    examination.clients()
+    if examination.asked.level == "full":
+        examination.server_programs()
+        examination.refuse()
+
+
+def _file_differences(directory: Path, file: BackupFile, read: bool) -> Iterator[EntryDifference]:
+    path, size = directory / file.path, f"{file.bytes} bytes"
+    if path.is_symlink() or not path.is_file():
+        yield EntryDifference("file_missing", file.path, size, "something else" if path.is_symlink() or path.exists() else "none")
+        return
+    try:
+        if (found := path.stat().st_size) != file.bytes:
+            yield EntryDifference("file_size", file.path, size, f"{found} bytes")
+        elif read and (digest := hash_file(path)) != file.sha256:
+            yield EntryDifference("file_content", file.path, f"SHA-256 {file.sha256}", f"SHA-256 {digest}")
+    except OSError as error:
+        yield EntryDifference("file_unreadable", file.path, size, str(error.strerror))
+
+
+def _first(differences: list[EntryDifference]) -> str:
+    first = differences[0]
+    others = f", and {len(differences) - 1} more" if len(differences) > 1 else ""
+    return f"{first.kind} {first.subject}: expected {first.expected}, found {first.found}{others}"
+
+
+def _told(error: OpsError) -> str:
+    return f"{error.summary}: {error.cause}" if error.cause else error.summary

@@ -1,0 +1,132 @@
+# Copyright: Endpoint Statistics Operations contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A backup, loaded into a server by PostgreSQL's own programs."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from .._deadline import Deadline
+from .._deps import declare
+from .._errors import OpsError
+from .._process import Completed, run
+from .._tls import Credentials
+from .connection import Server, libpq_environment
+from .dump import DUMP, GLOBALS, without_restrict
+from .manifest import DatabaseFacts, Manifest
+from .programs import Programs
+
+with declare("psycopg", minimum="3.1"):
+    import psycopg
+    import psycopg.sql
+
+PROGRAMS = ("pg_restore", "pg_dump", "psql")
+_LOCATION = re.compile(r"^(CREATE TABLESPACE .*) LOCATION '(?:[^']|'')*';$", re.M)
+# A locale that the host of the server does not have: PostgreSQL says so only when something uses it.
+_NO_LOCALE = re.compile(
+    r"invalid (?:LC_\w+|ICU|locale)|could not (?:create locale|open collator)|collation \S+ for encoding \S+ does not exist"
+)
+
+
+class LoadError(OpsError):
+    """PostgreSQL does not take a part of the backup; C(here) tells whether it lacks what the backup cannot be blamed for."""
+
+    def __init__(self, kind: str, part: str, error: OpsError) -> None:
+        super().__init__(error.summary, where=error.where, cause=error.cause)
+        self.kind = kind
+        self.part = part
+
+    @property
+    def here(self) -> bool:
+        return bool(_NO_LOCALE.search(self.cause))
+
+
+@dataclass(frozen=True)
+class Loader:
+    """The programs and the server they load into; they see nothing of our own environment."""
+
+    programs: Programs
+    server: Server
+    who: Credentials
+    deadline: Deadline
+
+    def globals(self, sql: str) -> None:
+        """Make roles, memberships and tablespaces; the first error ends it."""
+        text = _LOCATION.sub(r"\1 LOCATION '';", without_restrict(sql))
+        # psql obeys commands of its own in a file, also those that run programs, unless a word that nobody knows restricts it.
+        guarded = f"\\restrict {secrets.token_hex(16)}\n{text}"
+        argv = [self.programs["psql"], "--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1", "--output=/dev/null", "--file=-"]
+        _check("roles", GLOBALS, self._run(argv, self.server.database, input_text=guarded), "The roles of the backup could not be made")
+
+    def restore(self, dump: Path, database: str, *, jobs: int, while_running: Callable[[], None]) -> None:
+        """Load the dump into an empty database; the first error ends it."""
+        argv = [
+            self.programs["pg_restore"],
+            "--exit-on-error",
+            f"--jobs={jobs}",
+            "--no-password",
+            f"--dbname={_named(database)}",
+            str(dump),
+        ]
+        _check("restore", DUMP, self._run(argv, database, while_running=while_running), "The dump could not be restored")
+
+    def structure(self, database: str) -> str:
+        """The statements that make a database's structure."""
+        argv = [self.programs["pg_dump"], "--schema-only", "--no-password"]
+        return self._run(argv, database).check("The structure of the restored database could not be read").stdout
+
+    def _run(self, argv: list[str], database: str, **options: Any) -> Completed:
+        environment = {
+            **libpq_environment(replace(self.server, database=database), self.who),
+            "HOME": "/nonexistent",
+            "PATH": "/usr/bin:/bin",
+        }
+        return run(argv, timeout_seconds=self.deadline.left(), environment=environment, inherit=False, **options)
+
+
+def statements(programs: Programs, dump: Path, deadline: Deadline) -> str:
+    """The statements that the dump itself holds, its rows left out."""
+    argv = [programs["pg_restore"], "--schema-only", "--file=-", str(dump)]
+    return _check("dump_unreadable", DUMP, run(argv, timeout_seconds=deadline.left(), inherit=False), "The dump cannot be read").stdout
+
+
+def create_database(connection: Any, facts: DatabaseFacts) -> None:
+    """An empty database with owner, encoding and locale of the one that was backed up."""
+    literals = {"ENCODING": facts.encoding, "LC_COLLATE": facts.collation, "LC_CTYPE": facts.character_type}
+    if facts.locale_provider != "libc":
+        literals |= {"LOCALE_PROVIDER": facts.locale_provider, f"{facts.locale_provider.upper()}_LOCALE": facts.locale}
+    name, owner = psycopg.sql.Identifier(facts.name), psycopg.sql.Identifier(facts.owner)
+    options = [psycopg.sql.SQL(f"{key} ").format() + psycopg.sql.Literal(value) for key, value in literals.items()]
+    create = psycopg.sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0 ").format(name, owner)
+    connection.execute(create + psycopg.sql.SQL(" ").join(options))
+
+
+def missing_extensions(connection: Any, manifest: Manifest) -> list[str]:
+    """Extensions of the backup that the server could not make."""
+    available = {row["name"] for row in connection.execute("SELECT name FROM pg_available_extensions")}
+    return sorted(set(manifest.extensions) - available)
+
+
+def missing_roles(connection: Any, manifest: Manifest) -> list[str]:
+    """Roles that the backup needs and the server does not have."""
+    present = {row["name"] for row in connection.execute("SELECT rolname AS name FROM pg_roles")}
+    return sorted({*manifest.roles, manifest.database.owner} - present)
+
+
+def _named(database: str) -> str:
+    """pg_restore takes a name with an equals sign for more than a name."""
+    escaped = database.replace("\\", "\\\\").replace("'", "\\'")
+    return f"dbname='{escaped}'"
+
+
+def _check(kind: str, part: str, done: Completed, summary: str) -> Completed:
+    try:
+        return done.check(summary)
+    except OpsError as error:
+        raise LoadError(kind, part, error) from error

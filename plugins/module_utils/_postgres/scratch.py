@@ -1,0 +1,318 @@
+# Copyright: Endpoint Statistics Operations contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A PostgreSQL server that is thrown away: private, reached by its socket alone, ended with us however we end.
+
+<directory>/.lock                  held while a run begins
+<directory>/scratch-1f0c66a2/      of one run; everything lies in it
+    owner.json                     whose it is, locked while that run lives
+    server.lock                    locked while a process of the server lives
+    data/  log  .s.PGSQL.5432
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import secrets
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from signal import SIGQUIT
+from subprocess import Popen
+from typing import Any
+
+from .._deadline import Deadline
+from .._errors import OpsError
+from .._lock import held
+from .._process import run, server
+from .._tls import Credentials
+from .connection import NoConnectionError, Server, session
+from .programs import Programs
+
+PROGRAMS = ("postgres", "initdb")
+_PREFIX = "scratch-"
+_TAG = "owner.json"
+_SERVER_LOCK = "server.lock"
+_PORT = 5432
+_LONGEST_SOCKET_PATH = 107
+_LEAST_MEMORY_BYTES = 192 << 20
+_EMPTY_SERVER_BYTES = 64 << 20
+_MOST_WAL_BYTES = 1 << 30
+_POLL_SECONDS = 0.05
+_ENDING_SECONDS = 15
+_LOCK_SECONDS = 60
+_LOG_CHARACTERS = 1000
+# PostgreSQL keeps timeouts as milliseconds in 31 bits.
+_LONGEST_TIMEOUT_SECONDS = 2_000_000
+# What a server suffers from by itself, in the classes of SQLSTATE: resources, an operator's hand, the system below; or it says it.
+_OWN_TROUBLE = re.compile(r"^(?:53|57P|58)\w* +(?:ERROR|FATAL|PANIC):|server process \(PID \d+\) (?:was terminated|exited with)")
+
+
+class NoScratchError(OpsError):
+    """The server cannot be had here, which says nothing of any backup."""
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What the server will hold and do."""
+
+    database_bytes: int
+    entries: int
+    jobs: int
+
+    @property
+    def disk_bytes(self) -> int:
+        """An empty server, the database with its files for sorting, and the log of changes."""
+        return _EMPTY_SERVER_BYTES + self.database_bytes * 5 // 4 + min(_MOST_WAL_BYTES, self.database_bytes)
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """The running server; its superuser has a name that nobody else has."""
+
+    server: Server
+    who: Credentials
+    process: Popen[str]
+    log: Path
+
+    def trouble(self) -> str:
+        """What the server itself suffered from, empty when it was well."""
+        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        if self.process.poll() is not None:
+            return f"the server ended with status {self.process.returncode}: {_end(self.log)}"
+        return next((line for line in lines if _OWN_TROUBLE.search(line)), "")
+
+
+def default_directory() -> str:
+    return str(Path(tempfile.gettempdir(), f"endpoint-stats-scratch-{os.geteuid()}"))
+
+
+def refusal(directory: Path, needs: Needs) -> NoScratchError | None:
+    """Why the server cannot be had, none where it can; nothing is written."""
+    if os.geteuid() == 0:
+        remedy = "Run the task as another user, with become_user, or where the ops-runner does."
+        return NoScratchError("PostgreSQL does not run as root", remedy=remedy)
+    example = directory / f"{_PREFIX}00000000" / f".s.PGSQL.{_PORT}"
+    if (length := len(os.fsencode(example))) > _LONGEST_SOCKET_PATH:
+        cause = f"the path of its socket would have {length} bytes, the system allows {_LONGEST_SOCKET_PATH}"
+        return NoScratchError(
+            "The directory of the scratch server has too long a name", where=str(directory), cause=cause, remedy="Name another scratch_dir."
+        )
+    existing = next(path for path in (directory, *directory.parents) if path.exists())
+    free = shutil.disk_usage(existing).free
+    if free < needs.disk_bytes:
+        cause = f"{free:,} bytes are free, {needs.disk_bytes:,} are needed"
+        remedy = "Make room there, or name a scratch_dir with more."
+        return NoScratchError("There is too little space for the scratch server", where=str(existing), cause=cause, remedy=remedy)
+    memory = available_memory()
+    if memory < _LEAST_MEMORY_BYTES:
+        cause = f"{memory:,} bytes are available, {_LEAST_MEMORY_BYTES:,} are needed"
+        return NoScratchError("There is too little memory for the scratch server", cause=cause, remedy="Give the container a higher limit.")
+    return None
+
+
+@contextmanager
+def running(directory: Path, programs: Programs, needs: Needs, deadline: Deadline) -> Iterator[Scratch]:
+    """A server for as long as the context is not left."""
+    with _private(directory, deadline) as (own, lock):
+        log, name = own / "log", f"scratch_{secrets.token_hex(4)}"
+        environment = {"HOME": str(own), "PATH": str(Path(programs["postgres"]).parent), "TZ": "UTC"}
+        # The database brings its own encoding and locale; the server's own shall be there on any machine.
+        options = [f"--username={name}", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]
+        made = run(
+            [programs["initdb"], f"--pgdata={own / 'data'}", *options],
+            timeout_seconds=deadline.left(),
+            environment=environment,
+            inherit=False,
+        )
+        made.check("The scratch server could not be made")
+        wanted = settings(own, needs, available_memory())
+        argv = [programs["postgres"], "-D", str(own / "data"), *(f"--{key}={value}" for key, value in wanted.items())]
+        with server(argv, log=log, environment=environment, inherit=False, ended_by=SIGQUIT, descriptors=[lock]) as process:
+            here = Server(str(own), _PORT, "postgres", "", "", timeout(deadline))
+            scratch = Scratch(here, Credentials(name, ""), process, log)
+            _await(scratch, deadline)
+            yield scratch
+
+
+def timeout(deadline: Deadline) -> int:
+    """Whole seconds for a session."""
+    return _between(1, int(deadline.left()), _LONGEST_TIMEOUT_SECONDS)
+
+
+def settings(directory: Path, needs: Needs, memory_bytes: int) -> dict[str, str]:
+    """Fast, silent and good for nothing that shall survive a crash."""
+    sessions, mebibytes = needs.jobs + 8, memory_bytes >> 20
+    workers = len(os.sched_getaffinity(0)) // needs.jobs
+    return {
+        "listen_addresses": "",
+        "port": str(_PORT),
+        "unix_socket_directories": str(directory),
+        "unix_socket_permissions": "0700",
+        "max_connections": str(sessions),
+        # pg_dump locks all tables at once when it reads the structure back.
+        "max_locks_per_transaction": str(64 + 2 * needs.entries // sessions),
+        "shared_buffers": f"{_between(16, mebibytes // 8, 512)}MB",
+        "maintenance_work_mem": f"{_between(16, mebibytes // (4 * needs.jobs), 1024)}MB",
+        "max_parallel_maintenance_workers": str(max(0, workers - 1)),
+        # In the directory of the run, where a killed run's is found.
+        "dynamic_shared_memory_type": "mmap",
+        "fsync": "off",
+        "full_page_writes": "off",
+        "synchronous_commit": "off",
+        "wal_level": "minimal",
+        "max_wal_senders": "0",
+        "max_wal_size": f"{_MOST_WAL_BYTES >> 20}MB",
+        "checkpoint_timeout": "1h",
+        "archive_mode": "off",
+        "autovacuum": "off",
+        "max_logical_replication_workers": "0",
+        "shared_preload_libraries": "",
+        "session_preload_libraries": "",
+        "local_preload_libraries": "",
+        # A backup of a server with tablespaces restores where their disks are not.
+        "allow_in_place_tablespaces": "on",
+        # A crash ends the server, so that nobody takes what it lost for a fault of the backup.
+        "restart_after_crash": "off",
+        "log_line_prefix": "%e ",
+        "log_min_error_statement": "panic",
+        "lc_messages": "C",
+    }
+
+
+def available_memory(meminfo: Path = Path("/proc/meminfo"), groups: Path = Path("/sys/fs/cgroup")) -> int:
+    """Bytes that programs may take, of the machine and of the container."""
+    lines = dict(line.split(":", 1) for line in meminfo.read_text().splitlines() if ":" in line)
+    found = [int(lines["MemAvailable"].split()[0]) << 10]
+    for group in _groups(groups):
+        limit, used = group / "memory.max", group / "memory.current"
+        with suppress(OSError, ValueError):
+            statistics = dict(line.split(" ", 1) for line in (group / "memory.stat").read_text().splitlines())
+            reclaimable = int(statistics.get("inactive_file", 0))
+            found.append(int(limit.read_text()) - int(used.read_text()) + reclaimable)
+    return min(found)
+
+
+def reap(directory: Path) -> list[str]:
+    """Remove what killed runs have left, and give the names; only for who holds the lock of the directory."""
+    return [path.name for path in sorted(directory.glob(f"{_PREFIX}*")) if _is_orphan(path) and _removed(path)]
+
+
+@contextmanager
+def _private(directory: Path, deadline: Deadline) -> Iterator[tuple[Path, int]]:
+    """A directory of this run with the descriptor of the lock that the server inherits."""
+    own = directory / f"{_PREFIX}{secrets.token_hex(4)}"
+    with ExitStack() as cleanup:
+        try:
+            _make(directory)
+            with held(directory / ".lock", operation="a verification", wait_seconds=min(_LOCK_SECONDS, deadline.left())):
+                reap(directory)
+                own.mkdir(mode=0o700)
+                cleanup.callback(shutil.rmtree, own)
+                locks = [_locked(own / name) for name in (_TAG, _SERVER_LOCK)]
+                for lock in locks:
+                    cleanup.callback(os.close, lock)
+                os.write(locks[0], json.dumps(_tag(deadline)).encode())
+        except OSError as error:
+            remedy = "Name a scratch_dir where the user that runs the operation may write."
+            raise NoScratchError(
+                "The directory of the scratch server could not be made", where=str(directory), cause=str(error), remedy=remedy
+            ) from error
+        yield own, locks[1]
+
+
+def _make(directory: Path) -> None:
+    """Make it, and refuse one that somebody else put there."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    strangers = {directory.lstat().st_uid, directory.stat().st_uid} - {0, os.geteuid()}
+    if strangers:
+        remedy = "Name a scratch_dir of the user that runs the operation."
+        raise NoScratchError(
+            "The directory of the scratch server is somebody else's", where=str(directory), cause=f"user {min(strangers)}", remedy=remedy
+        )
+
+
+def _tag(deadline: Deadline) -> dict[str, Any]:
+    now = time.time()
+    begun = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {"host": socket.gethostname(), "boot_id": _boot(), "pid": os.getpid(), "begun_at": begun, "ends_by": now + deadline.left()}
+
+
+def _is_orphan(path: Path) -> bool:
+    """Whether the run it belongs to is over: a lock is seen by the same kernel, elsewhere only time tells."""
+    try:
+        descriptor = os.open(path / _TAG, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return True
+    with suppress(ValueError, KeyError, TypeError), os.fdopen(descriptor) as tag:
+        if not _take(tag.fileno()):
+            return False
+        said = json.loads(tag.read())
+        return bool(said["boot_id"] == _boot() or float(said["ends_by"]) < time.time())
+    return True
+
+
+def _removed(path: Path) -> bool:
+    """Its server may need a moment to end after the run did."""
+    with suppress(FileNotFoundError), (path / _SERVER_LOCK).open("rb") as lock:
+        until = time.monotonic() + _ENDING_SECONDS
+        while not _take(lock.fileno()):
+            if time.monotonic() > until:
+                return False
+            time.sleep(_POLL_SECONDS)
+    shutil.rmtree(path)
+    return True
+
+
+def _await(scratch: Scratch, deadline: Deadline) -> None:
+    while True:
+        if scratch.process.poll() is not None:
+            raise NoScratchError("The scratch server did not start", where=str(scratch.log), cause=_end(scratch.log))
+        with suppress(NoConnectionError), session(scratch.server, scratch.who):
+            return
+        deadline.left()
+        time.sleep(_POLL_SECONDS)
+
+
+def _groups(root: Path) -> Iterator[Path]:
+    """The control groups that bound us: our own and those it is in."""
+    with suppress(OSError):
+        for line in Path("/proc/self/cgroup").read_text().splitlines():
+            if line.startswith("0::"):
+                own = root / line[3:].lstrip("/")
+                yield from (path for path in (own, *own.parents) if path.is_relative_to(root))
+
+
+def _locked(path: Path) -> int:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return descriptor
+
+
+def _take(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _boot() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def _end(log: Path) -> str:
+    return log.read_text(encoding="utf-8", errors="replace").strip()[-_LOG_CHARACTERS:]
+
+
+def _between(least: int, value: int, most: int) -> int:
+    return min(max(least, value), most)

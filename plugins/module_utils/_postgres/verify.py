@@ -1,0 +1,223 @@
+# Copyright: Endpoint Statistics Operations contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A verification from the choice of the backup to the record beside it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from .._errors import OpsError
+from .._lock import in_use
+from .._metrics import Gauge, write_metrics
+from .._progress import Progress
+from .._report.finding import Finding
+from .._version import VERSION
+from .contents import EntryDifference
+from .examine import FAILED, PASSED, UNKNOWN, VERDICTS, Asked, Seen, examine, foresee
+from .manifest import ManifestError, load
+from .repository import PROVING_LEVELS, Repository, now
+
+NEWEST, OLDEST_UNPROVEN = "newest", "oldest_unproven"
+_NAMED = "%Y%m%dT%H%M%SZ"
+_KEPT_DIFFERENCES = 20
+_KEPT_CHARACTERS = 300
+_RESTORING = ("roles", "restore")
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is wanted; the names are those of the module's options."""
+
+    backup: str
+    max_age_seconds: float
+    rto_target_seconds: float
+    metrics_path: str
+    asked: Asked
+
+
+@dataclass
+class Outcome:
+    """What came of it; every field is a key of the module's result."""
+
+    changed: bool
+    backup: str
+    backup_path: str
+    level: str
+    verdict: str
+    reason: str
+    differences: list[EntryDifference]
+    checked: dict[str, int]
+    seconds: dict[str, float]
+    duration_seconds: float
+    restore_seconds: float | None
+    age_seconds: float
+    fresh: bool
+    findings: list[Finding] = field(default_factory=list)
+
+    def to_result(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def verify(repository: Repository, order: Order, progress: Progress, *, check: bool = False) -> Outcome:
+    """Examine one backup, keep what was seen beside it, and say it."""
+    # What the shell or a service file tells libpq must lead nothing of this to another server.
+    for name in [name for name in os.environ if name.startswith("PG")]:
+        del os.environ[name]
+    begun = time.monotonic()
+    backup = chosen(repository, order.backup)
+    path = repository.path(backup)
+    try:
+        with in_use(path):
+            seen = (foresee if check else examine)(path, order.asked, progress)
+    except FileNotFoundError as error:
+        raise OpsError("The backup was deleted before it could be read", where=str(path), remedy="Choose another one.") from error
+    age = round(time.time() - moment(repository, repository.backups()[-1]), 3)
+    restoring = [progress.seconds[phase] for phase in _RESTORING if phase in progress.seconds]
+    outcome = Outcome(
+        changed=not check,
+        backup=backup,
+        backup_path=str(path),
+        level=order.asked.level,
+        verdict=seen.verdict,
+        reason=seen.reason,
+        differences=seen.differences,
+        checked=seen.checked,
+        seconds=progress.seconds,
+        duration_seconds=round(time.monotonic() - begun, 3),
+        restore_seconds=round(sum(restoring), 3) if len(restoring) == len(_RESTORING) else None,
+        age_seconds=age,
+        fresh=not order.max_age_seconds or age <= order.max_age_seconds,
+    )
+    outcome.findings += _findings(order, outcome)
+    if not check:
+        outcome.findings += _recorded(repository, outcome, seen)
+        outcome.findings += _measured(repository, order, outcome)
+    return outcome
+
+
+def chosen(repository: Repository, which: str) -> str:
+    """The backup that is meant."""
+    backups = repository.backups()
+    if not backups:
+        raise OpsError("There is no backup", where=str(repository.directory), remedy="Run the playbook endpoint_stats.ops.backup.")
+    if which == NEWEST:
+        return backups[-1]
+    if which == OLDEST_UNPROVEN:
+        judged = {backup: _judged_at(repository, backup) for backup in backups}
+        return min(backups, key=lambda backup: (judged[backup], backup))
+    if which not in backups:
+        raise OpsError(f"There is no backup {which!r}", where=str(repository.directory), remedy=f"There are {', '.join(backups)}.")
+    return which
+
+
+def moment(repository: Repository, backup: str) -> float:
+    """When the database was as the backup shows it; its name tells it nearly where the manifest cannot."""
+    try:
+        return datetime.fromisoformat(load(repository.path(backup)).snapshot_at).timestamp()
+    except (ManifestError, ValueError):
+        return datetime.strptime(backup, _NAMED).replace(tzinfo=UTC).timestamp()
+
+
+def _judged_at(repository: Repository, backup: str) -> str:
+    """When its last verdict on a restore was given, empty where there is none; the oldest come first."""
+    verdicts = repository.verifications(backup)
+    given = [entry for entry in verdicts if entry.get("verdict") in (PASSED, FAILED) and entry.get("level") in PROVING_LEVELS]
+    return str(given[-1].get("at", "")) if given else ""
+
+
+def _findings(order: Order, outcome: Outcome) -> Iterator[Finding]:
+    if outcome.verdict == FAILED:
+        yield Finding(
+            "backup_failed_verification",
+            "critical",
+            outcome.backup,
+            "cannot be relied on",
+            outcome.reason,
+            "Make a new backup and verify it; keep this one only where nothing better is left.",
+        )
+    if outcome.verdict == UNKNOWN:
+        yield Finding(
+            "backup_not_verified",
+            "warning",
+            outcome.backup,
+            "could not be verified, which says nothing of it",
+            outcome.reason,
+            "Put right what the evidence names, and verify it again.",
+        )
+    if not outcome.fresh:
+        yield Finding(
+            "backup_too_old",
+            "critical",
+            outcome.backup,
+            "the newest backup is too old",
+            f"{outcome.age_seconds:.0f} seconds; {order.max_age_seconds:g} are allowed",
+            "Look why the schedule of backups makes none, and run the playbook endpoint_stats.ops.backup.",
+        )
+    if outcome.restore_seconds is not None and outcome.restore_seconds > order.rto_target_seconds:
+        yield Finding(
+            "restore_too_slow",
+            "warning",
+            outcome.backup,
+            "restoring it takes longer than the target",
+            f"{outcome.restore_seconds:.0f} seconds on a server that need not survive; the target is {order.rto_target_seconds:g}",
+            "Restore with more jobs or on a faster disk, or agree on another target.",
+        )
+
+
+def _recorded(repository: Repository, outcome: Outcome, seen: Seen) -> Iterator[Finding]:
+    """The verdict holds also where it could not be kept, but retention does not know it then."""
+    shown = [
+        {key: value[:_KEPT_CHARACTERS] for key, value in asdict(difference).items()}
+        for difference in outcome.differences[:_KEPT_DIFFERENCES]
+    ]
+    entry = {
+        "at": now(),
+        "level": outcome.level,
+        "verdict": outcome.verdict,
+        "reason": outcome.reason[:_KEPT_CHARACTERS],
+        "manifest_sha256": seen.manifest.sha256 if seen.manifest else "",
+        "differences": shown,
+        "differences_total": len(outcome.differences),
+        "checked": outcome.checked,
+        "seconds": outcome.seconds,
+        "restore_seconds": outcome.restore_seconds,
+        "collection_version": VERSION,
+    }
+    try:
+        repository.record(outcome.backup, entry)
+    except OSError as error:
+        outcome.changed = False
+        remedy = "Let the user that verifies write there; until then no verification keeps a backup from being deleted."
+        yield Finding("verification_not_recorded", "warning", outcome.backup, "its verification could not be kept", str(error), remedy)
+
+
+def _measured(repository: Repository, order: Order, outcome: Outcome) -> Iterator[Finding]:
+    if not order.metrics_path:
+        return
+    try:
+        write_metrics(order.metrics_path, list(_gauges(repository, outcome)), {"database": repository.database})
+    except OpsError as error:
+        remedy = "The verdict holds. Make the file writable, or alerts will say that nothing was verified."
+        yield Finding(
+            "verification_metrics_not_written", "warning", order.metrics_path, "the metrics were not written", error.cause, remedy
+        )
+
+
+def _gauges(repository: Repository, outcome: Outcome) -> Iterator[Gauge]:
+    yield Gauge("backup_verification_timestamp_seconds", "When a backup was verified last.", round(time.time(), 3))
+    for verdict in VERDICTS:
+        text = "1 for the verdict of the last verification."
+        yield Gauge("backup_verification_verdict", text, int(outcome.verdict == verdict), {"level": outcome.level, "verdict": verdict})
+    for phase, seconds in outcome.seconds.items():
+        yield Gauge("backup_verification_duration_seconds", "How long each phase of it took.", seconds, {"phase": phase})
+    if outcome.restore_seconds is not None:
+        yield Gauge("backup_restore_seconds", "How long restoring took on the scratch server.", outcome.restore_seconds)
+    if proven := [backup for backup in repository.backups() if repository.is_proven(backup)]:
+        text = "The moment that the newest proven backup shows."
+        yield Gauge("backup_proven_timestamp_seconds", text, moment(repository, proven[-1]))

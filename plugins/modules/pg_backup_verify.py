@@ -1,0 +1,239 @@
+#!/usr/bin/python
+# Copyright: Endpoint Statistics Operations contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: pg_backup_verify
+short_description: Prove a backup of PostgreSQL by restoring it on a server that is thrown away
+version_added: 0.1.0
+description:
+  - Reads every file of a backup that M(endpoint_stats.ops.pg_backup) made, restores it on a server of its own, and compares roles, rows,
+    objects, materialized views and sequences with what the manifest says of the database in the dump's own snapshot.
+  - The verdict is one of three. V(passed) is said only where everything the level asks for was looked at and is equal.
+    V(failed) names every difference. V(could_not_verify) says nothing of the backup; something is missing where it was looked at,
+    or the time was up.
+  - The server has no network, no file of it lies outside of O(scratch_dir), and nothing of the task's environment reaches it. It ends with
+    the module, however that ends; what a killed run leaves is recognised and removed by the next one.
+  - No live server is asked or touched. The verdict is kept beside the backups, where retention and restore find it.
+  - PostgreSQL refuses to run as root, so V(full) needs another user. Code of the dump, such as functions of an index, runs as that user.
+author: Endpoint Statistics Operations contributors (@endpoint-stats)
+options:
+  backup:
+    description:
+      - Which backup. V(newest) is the newest; V(oldest_unproven) the oldest that was never judged by a restore and, where all were, the one
+        whose verdict is the oldest. Everything else is the name of a backup.
+    type: str
+    default: newest
+  level:
+    description:
+      - V(checksum) reads the files, and compares the objects of the dump with the manifest. It is fast and proves no restore.
+      - V(full) does all of that, restores the dump and compares the result.
+    type: str
+    choices: [checksum, full]
+    default: full
+  expected_system_identifier:
+    description: Identifier of the server that the backup must be of, as C(pg_control_system()) tells it; empty for any.
+    type: str
+    default: ""
+  max_age_seconds:
+    description: How old the newest backup may be, in seconds, whichever backup is verified; 0 for any age. An older one is a finding.
+    type: int
+    default: 0
+  scratch_dir:
+    description:
+      - Where the server lives, on a disk with room for the database. It is made where it does not exist.
+      - Empty for a directory below the system's temporary one. The name must leave room for that of a socket, 107 bytes in all.
+    type: path
+    default: ""
+  jobs:
+    description: Tables and indexes that are restored at the same time.
+    type: int
+    default: 2
+  timeout_seconds:
+    description: How long all of it may take, in seconds; what takes longer could not be verified.
+    type: int
+    default: 7200
+  rto_target_seconds:
+    description: How long a restore may take, in seconds. It is a finding when this one took longer.
+    type: int
+    default: 14400
+  require_passed:
+    description: Whether the task fails when the verdict is another one than V(passed). The result has all of its keys also then.
+    type: bool
+    default: true
+  metrics_path:
+    description: File for a Prometheus text collector; empty writes none.
+    type: path
+    default: ""
+extends_documentation_fragment:
+  - endpoint_stats.ops._attributes
+  - endpoint_stats.ops._backup_directory
+  - endpoint_stats.ops._progress
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Says which backup would be verified, and what can be told without reading its files or starting a server. It gives no verdict
+        unless the backup has failed already or cannot be verified here.
+  diff_mode:
+    support: none
+  idempotent:
+    support: none
+    details:
+      - Each run keeps a verdict.
+requirements:
+  - psycopg >= 3.1
+  - the programs of PostgreSQL, for V(full) with its server, of the major version that the backup is of
+"""
+
+EXAMPLES = r"""
+- name: Prove the newest backup
+  endpoint_stats.ops.pg_backup_verify:
+    directory: /var/lib/endpoint-stats/backups/endpoint_stats
+    scratch_dir: /var/lib/endpoint-stats/scratch
+    max_age_seconds: 3600
+    metrics_path: /var/lib/endpoint-stats/metrics/backup_verification.prom
+  delegate_to: ops-runner-0
+  register: verification
+
+- name: Look at the files of the oldest backup that nobody has proven
+  endpoint_stats.ops.pg_backup_verify:
+    directory: /var/lib/endpoint-stats/backups/endpoint_stats
+    backup: oldest_unproven
+    level: checksum
+    require_passed: false
+  delegate_to: ops-runner-0
+  register: looked_at
+"""
+
+RETURN = r"""
+backup:
+  description: Name of the backup.
+  returned: always
+  type: str
+  sample: 20261125T211700Z
+backup_path:
+  description: Its directory.
+  returned: always
+  type: str
+  sample: /var/lib/endpoint-stats/backups/endpoint_stats/20261125T211700Z
+level:
+  description: The level at which it was looked at.
+  returned: always
+  type: str
+  sample: full
+verdict:
+  description: One of V(passed), V(failed) and V(could_not_verify). Empty in check mode where nothing speaks against the backup.
+  returned: always
+  type: str
+  sample: passed
+reason:
+  description: Why it has not passed; empty where it has.
+  returned: always
+  type: str
+  sample: ""
+differences:
+  description:
+    - What is otherwise than the manifest says, each with C(kind), C(subject), C(expected) and C(found).
+    - The C(kind) is one of C(manifest), C(other_backup), C(other_database), C(other_server), C(file_missing), C(file_unexpected),
+      C(file_size), C(file_content), C(file_unreadable), C(dump_unreadable), C(entry_missing), C(entry_unexpected), C(entry_changed),
+      C(roles), C(role_missing), C(restore), C(table_missing), C(table_unexpected), C(rows), C(view_not_populated) and C(sequence_behind).
+  returned: always
+  type: list
+  elements: dict
+  sample: [{"kind": "rows", "subject": "public.requests", "expected": "250000 rows", "found": "249999 rows"}]
+checked:
+  description: How many of each were looked at.
+  returned: always
+  type: dict
+  sample: {"files": 9, "bytes": 18350211, "entries": 34, "tables": 5, "rows": 250000, "views": 1, "sequences": 2}
+seconds:
+  description: Seconds of each phase.
+  returned: always
+  type: dict
+  sample: {"manifest": 0.1, "files": 0.1, "contents": 0.1, "server": 1.1, "roles": 0.1, "restore": 4.2, "rows": 0.1, "structure": 0.3}
+duration_seconds:
+  description: From the choice of the backup to the verdict.
+  returned: always
+  type: float
+  sample: 6.1
+restore_seconds:
+  description: How long restoring roles and database took on the scratch server; null where it was not done.
+  returned: always
+  type: float
+  sample: 4.3
+age_seconds:
+  description: Age of the newest backup, from the moment it shows.
+  returned: always
+  type: float
+  sample: 1260.5
+fresh:
+  description: Whether that is no more than O(max_age_seconds).
+  returned: always
+  type: bool
+  sample: true
+findings:
+  description:
+    - What deserves a word, each with C(id), C(severity), C(subject), C(summary), C(evidence) and C(remedy).
+    - The C(id) is one of C(backup_failed_verification), C(backup_not_verified), C(backup_too_old), C(restore_too_slow),
+      C(verification_not_recorded) and C(verification_metrics_not_written).
+  returned: always
+  type: list
+  elements: dict
+  sample: []
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils import _argspec
+from ..module_utils._deps import validate
+from ..module_utils._errors import OpsError, fail, run_module
+from ..module_utils._postgres.examine import LEVELS, Asked
+from ..module_utils._postgres.repository import opened
+from ..module_utils._postgres.verify import NEWEST, Order, verify
+from ..module_utils._progress import Progress
+
+TEXTS = {"expected_system_identifier": {"type": "str", "default": ""}, "scratch_dir": {"type": "path", "default": ""}}
+NUMBERS = {"max_age_seconds": 0, "jobs": 2, "timeout_seconds": 7200, "rto_target_seconds": 14400}
+
+
+def work(module: AnsibleModule) -> dict[str, Any]:
+    options = module.params
+    asked = Asked(**{name: options[name] for name in ("level", "database", *TEXTS, "jobs", "timeout_seconds")})
+    names = ("backup", "max_age_seconds", "rto_target_seconds", "metrics_path")
+    order = Order(**{name: options[name] for name in names}, asked=asked)
+    repository = opened(options["directory"], options["database"])
+    outcome = verify(repository, order, Progress(options["progress_path"]), check=module.check_mode)
+    result = outcome.to_result()
+    if options["require_passed"] and outcome.reason:
+        remedy = "See findings for what to do, and differences for everything that was found."
+        error = OpsError(f"The backup {outcome.backup} {outcome.verdict}", where=outcome.backup_path, cause=outcome.reason, remedy=remedy)
+        fail(module, error, **result)
+    return result
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **_argspec.backup_directory(),
+            **_argspec.progress(),
+            **TEXTS,
+            **{name: {"type": "int", "default": default} for name, default in NUMBERS.items()},
+            "backup": {"type": "str", "default": NEWEST},
+            "level": {"type": "str", "choices": list(LEVELS), "default": LEVELS[-1]},
+            "require_passed": {"type": "bool", "default": True},
+            "metrics_path": {"type": "path", "default": ""},
+        },
+        supports_check_mode=True,
+    )
+    validate(module, "psycopg")
+    run_module(module, lambda: work(module))
+
+
+if __name__ == "__main__":
+    main()
