@@ -24,7 +24,7 @@ def file_name(taken_at: str) -> str:
 def latest(directory: str, before: str) -> tuple[Document | None, str]:
     """The newest report taken before a time, and what was wrong with those that could not be read."""
     problems: list[str] = []
-    for path in sorted(_reports(directory), reverse=True):
+    for path in sorted(reports(directory), reverse=True):
         if path.stem >= file_name(before):
             continue
         try:
@@ -48,7 +48,7 @@ def publish(directory: str, taken_at: str, texts: dict[str, str]) -> list[str]:
 
 def retain(directory: str, keep: int) -> list[str]:
     """Delete all but the newest reports; only files of ours by name."""
-    old = sorted(_reports(directory), reverse=True)[keep:]
+    old = sorted(reports(directory), reverse=True)[keep:]
     removed = []
     for path in old:
         for file in (path, path.with_suffix(".html")):
@@ -58,6 +58,7 @@ def retain(directory: str, keep: int) -> list[str]:
     return removed
 
 
-def _reports(directory: str) -> list[Path]:
+def reports(directory: str) -> list[Path]:
+    """The JSON of each report, in no order."""
     root = Path(directory)
     return [path for path in root.iterdir() if _NAME.match(path.name)] if root.is_dir() else []

@@ -1,0 +1,178 @@
+# Copyright: Endpoint Statistics Operations contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What one run of an operation did, step by step, as one document: also of a run that failed, so that the reason can be read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from .._errors import OpsError
+from .document import SEVERITIES
+from .finding import Finding
+from .redact import clean
+from .store import reports
+
+SCHEMA = "endpoint_stats.operation_report"
+SCHEMA_VERSION = 1
+Verdict = Literal["succeeded", "could_not_verify", "failed"]
+State = Literal["succeeded", "could_not_verify", "failed", "skipped", "not_reached"]
+Unit = Literal["text", "count", "bytes", "seconds", "time"]
+UNITS: tuple[str, ...] = get_args(Unit)
+_VERDICTS: Mapping[str, State] = {"passed": "succeeded", "failed": "failed", "could_not_verify": "could_not_verify"}
+_LONGEST_CHARACTERS = 2000
+_MOST_DIFFERENCES = 200
+_HISTORY_RUNS = 20
+
+Document = dict[str, Any]
+Result = Mapping[str, Any]
+
+
+def moment(value: str | None) -> datetime:
+    """A time of the module's options; now where none is given."""
+    try:
+        return datetime.fromisoformat(value).astimezone(UTC) if value else datetime.now(UTC)
+    except ValueError as error:
+        raise OpsError(f"{value!r} is no time", remedy="Write it as 2026-11-24T06:00:00Z.") from error
+
+
+def written(value: datetime) -> str:
+    return value.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def compose(
+    steps: Sequence[Mapping[str, Any]],
+    *,
+    operation: str,
+    cluster: str,
+    subject: str,
+    begun: datetime,
+    ended: datetime,
+    advice: Sequence[str] = (),
+    history: Sequence[Mapping[str, Any]] = (),
+) -> Document:
+    """The document of a run; C(advice) is for one that did not succeed."""
+    told = [_step(step["name"], step["result"], step["facts"]) for step in steps]
+    verdict = _verdict(told)
+    found = [finding for step in told for finding in step["findings"]]
+    return {
+        "schema": SCHEMA,
+        "schema_version": SCHEMA_VERSION,
+        "operation": operation,
+        "cluster": cluster,
+        "subject": subject,
+        "verdict": verdict,
+        "begun_at": written(begun),
+        "ended_at": written(ended),
+        "duration_seconds": round((ended - begun).total_seconds(), 3),
+        "counts": {
+            **{severity: sum(finding["severity"] == severity for finding in found) for severity in SEVERITIES},
+            "differences": sum(step["differences_total"] for step in told),
+        },
+        "steps": told,
+        "advice": [clean(line, _LONGEST_CHARACTERS) for line in advice] if verdict != "succeeded" else [],
+        "history": list(history),
+    }
+
+
+def all_findings(document: Document) -> list[dict[str, Any]]:
+    """Every finding with the name of its step, the worst first."""
+    found = [{"part": step["name"], **finding} for step in document["steps"] for finding in step["findings"]]
+    return sorted(found, key=lambda finding: SEVERITIES.index(finding["severity"]))
+
+
+def reasons(document: Document) -> list[str]:
+    """Why the run did not succeed."""
+    return [f"{step['name']}: {step['reason']}" for step in document["steps"] if step["state"] in ("failed", "could_not_verify")]
+
+
+def summary(document: Document) -> str:
+    """One line for whoever reads the end of a log."""
+    first = next(iter(reasons(document)), "")
+    noted = ", ".join(f"{document['counts'][severity]} {severity}" for severity in ("critical", "warning") if document["counts"][severity])
+    head = f"{document['operation']} of {document['subject']}: {document['verdict']} after {document['duration_seconds']:.1f} s"
+    return ". ".join(part for part in (f"{head}, {noted}" if noted else head, first) if part)
+
+
+def earlier(directory: str, before: datetime) -> list[dict[str, Any]]:
+    """How the runs before ended, the oldest first; what is no report of ours says nothing."""
+    found = []
+    for path in sorted(reports(directory))[-_HISTORY_RUNS:]:
+        told = _read(path)
+        if told and told["begun_at"] < written(before):
+            found.append({name: told[name] for name in ("begun_at", "verdict", "duration_seconds")})
+    return found
+
+
+def _read(path: Path) -> Document | None:
+    try:
+        told: Document = json.loads(path.read_text(encoding="utf-8"))
+        known = told["schema"] == SCHEMA and told["verdict"] in get_args(Verdict)
+        return told if known and isinstance(told["begun_at"], str) and isinstance(told["duration_seconds"], (int, float)) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _verdict(steps: Iterable[Mapping[str, Any]]) -> Verdict:
+    """A step that was not reached has one before it that failed, or the run did not begin at all."""
+    states = {step["state"] for step in steps}
+    if "failed" in states or not states & {"succeeded", "skipped", "could_not_verify"}:
+        return "failed"
+    return "could_not_verify" if "could_not_verify" in states else "succeeded"
+
+
+def _step(name: str, result: Result, facts: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+    """A step from what Ansible registered of its task: done, failed, not reached, skipped or without an answer of its host."""
+    failure = result.get("failure") or {}
+    differences = [{key: clean(value) for key, value in sorted(difference.items())} for difference in result.get("differences") or []]
+    return {
+        "name": name,
+        "state": _state(result),
+        "reason": clean(_reason(result), _LONGEST_CHARACTERS),
+        "failure": {key: clean(failure.get(key) or "", _LONGEST_CHARACTERS) for key in ("summary", "where", "cause", "remedy")},
+        "facts": [
+            {"label": fact["label"], "value": _value(result[fact["key"]]), "unit": fact["unit"]}
+            for fact in facts
+            if result.get(fact["key"]) not in (None, "", [])
+        ],
+        "phases": [{"name": phase, "seconds": taken} for phase, taken in (result.get("seconds") or {}).items()],
+        "findings": [_finding(finding) for finding in result.get("findings") or []],
+        "differences": differences[:_MOST_DIFFERENCES],
+        "differences_total": len(differences),
+    }
+
+
+def _state(result: Result) -> State:
+    if not result:
+        return "not_reached"
+    if result.get("failed") or result.get("unreachable"):
+        return "failed"
+    if result.get("skipped"):
+        return "skipped"
+    return _VERDICTS.get(str(result.get("verdict", "")), "succeeded")
+
+
+def _reason(result: Result) -> str:
+    if result.get("failed") or result.get("unreachable"):
+        return str(result.get("msg") or "it failed without a word")
+    return str(result.get("reason") or "")
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return clean(", ".join(map(str, value)), _LONGEST_CHARACTERS)
+    return value if isinstance(value, (int, float)) else clean(value, _LONGEST_CHARACTERS)
+
+
+def _finding(given: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        told = Finding(**given).to_dict()
+    except (TypeError, ValueError) as error:
+        raise OpsError("A step holds something that is no finding", cause=str(error)) from error
+    return {key: clean(value) for key, value in told.items()}
