@@ -45,8 +45,8 @@ class NoConnectionError(OpsError):
 
 
 @contextmanager
-def connected(server: Server) -> Iterator[Any]:
-    """A client that gives text and does not try twice."""
+def connected(server: Server, *, decode: bool = True) -> Iterator[Any]:
+    """A client that gives text, or bytes where keys may be anything, and does not try twice."""
     who = credentials(server.credentials_dir)
     secure = (
         {"ssl": True, "ssl_ca_certs": server.ca_file, "ssl_cert_reqs": "required", "ssl_check_hostname": True} if server.ca_file else {}
@@ -59,17 +59,25 @@ def connected(server: Server) -> Iterator[Any]:
         socket_connect_timeout=server.timeout_seconds,
         socket_timeout=server.timeout_seconds,
         retry=redis.retry.Retry(redis.backoff.NoBackoff(), 0),
-        decode_responses=True,
+        decode_responses=decode,
         protocol=2,
         **secure,
     )
     try:
-        yield client
+        with refusals(server):
+            yield client
+    finally:
+        client.close()
+
+
+@contextmanager
+def refusals(server: Server) -> Iterator[None]:
+    """What the client raises becomes an error of ours, for whoever goes on after one."""
+    try:
+        yield
     except (redis.AuthenticationError, redis.exceptions.NoPermissionError) as error:
         raise NoConnectionError(server, str(error), down=False) from error
     except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
         raise NoConnectionError(server, str(error), down=True) from error
     except redis.RedisError as error:
         raise OpsError("Redis refused a command", where=server.address, cause=str(error)) from error
-    finally:
-        client.close()
