@@ -55,5 +55,9 @@ class Progress:
         said = {"phase": self._name, "done": done, "total": self._total, "unit": self._unit, "eta_seconds": left}
         # Read by others while it is written, and worth nothing after a crash: renamed, not synchronised.
         fresh = self._path.with_name(self._path.name + ".new")
-        fresh.write_text(json.dumps(said))
-        fresh.replace(self._path)
+        try:
+            fresh.write_text(json.dumps(said))
+            fresh.replace(self._path)
+        except OSError:
+            # The work matters, not the word about it.
+            self._path = None

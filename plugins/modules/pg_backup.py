@@ -180,8 +180,8 @@ dump_warnings:
 findings:
   description:
     - What deserves a word, each with C(id), C(severity), C(subject), C(summary), C(evidence) and C(remedy).
-    - The C(id) is one of C(backup_incomplete), C(backup_unreadable), C(backup_other_server), C(backup_shrank), C(backup_rpo_missed) and
-      C(backup_metrics_not_written).
+    - The C(id) is one of C(backup_incomplete), C(backup_unreadable), C(backup_other_server), C(backup_shrank), C(backup_rpo_missed),
+      C(backup_leftover_stays) and C(backup_metrics_not_written).
   returned: success
   type: list
   elements: dict

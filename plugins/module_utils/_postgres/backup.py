@@ -114,7 +114,8 @@ def back_up(order: Order, progress: Progress) -> Outcome:
         begun = time.monotonic()
         # Whoever was waited for may have made one.
         run = _Run(order, replace(ready, history=history(repository)), progress)
-        outcome = Outcome(before=repository.backups(), leftovers_removed=_clean(repository))
+        outcome = Outcome(before=repository.backups())
+        _clean(repository, outcome)
         made = run.make(repository.new_name())
         outcome.duration_seconds = round(time.monotonic() - begun, 3)
         progress.phase("retention")
@@ -123,7 +124,7 @@ def back_up(order: Order, progress: Progress) -> Outcome:
     outcome.backup, outcome.backup_path, outcome.manifest_sha256 = made.id, str(repository.path(made.id)), made.sha256
     outcome.bytes, outcome.rows, outcome.tables = made.bytes, made.rows, len(made.tables)
     outcome.seconds, outcome.dump_warnings = progress.seconds, list(made.warnings)
-    outcome.findings = list(judge(made, run.ready.history))
+    outcome.findings += list(judge(made, run.ready.history))
     _judge_schedule(order, outcome)
     _write_metrics(order, made, outcome)
     return outcome
@@ -217,16 +218,15 @@ def _ready(order: Order) -> Ready:
     return look(order.server, order.directory, jobs=order.jobs, metrics_path=order.metrics_path)
 
 
-def _clean(repository: Repository) -> list[str]:
-    """Remove what killed runs have left."""
-    leftovers = repository.leftovers()
-    for path in leftovers:
+def _clean(repository: Repository, outcome: Outcome) -> None:
+    """Remove what killed runs have left; what resists costs room and no backup."""
+    for path in repository.leftovers():
         try:
             shutil.rmtree(path)
+            outcome.leftovers_removed.append(path.name)
         except OSError as error:
-            remedy = "Remove it, and look who else writes there."
-            raise OpsError("What a killed run left could not be removed", where=str(path), cause=str(error), remedy=remedy) from error
-    return [path.name for path in leftovers]
+            text, remedy = "what a killed run left could not be removed", "Remove it, and look who else writes there."
+            outcome.findings.append(Finding("backup_leftover_stays", "warning", str(path), text, str(error), remedy))
 
 
 def _retain(repository: Repository, keep: int, outcome: Outcome) -> None:

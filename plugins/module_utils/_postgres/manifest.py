@@ -130,7 +130,7 @@ def load(directory: Path) -> Manifest:
         raise ManifestError("The backup has no manifest", where=str(path), remedy="Use another backup.") from error
     except OSError as error:
         raise ManifestError("The manifest could not be read", where=str(path), cause=str(error.strerror)) from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         cause = f"{type(error).__name__}: {error}"
         raise ManifestError("The manifest is damaged", where=str(path), cause=cause, remedy="Use another backup.") from error
 
@@ -165,7 +165,7 @@ def _parsed(document: Any) -> Manifest:
 
 def _refuse_outside(path: str) -> None:
     parts = PurePosixPath(path)
-    if parts.is_absolute() or ".." in parts.parts or str(parts) != path:
+    if parts.is_absolute() or not parts.parts or ".." in parts.parts or str(parts) != path or "\0" in path:
         raise ManifestError("The manifest names a file outside of the backup", cause=repr(path))
 
 
