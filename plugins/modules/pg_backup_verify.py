@@ -140,7 +140,7 @@ differences:
     - What is otherwise than the manifest says, each with C(kind), C(subject), C(expected) and C(found).
     - The C(kind) is one of C(manifest), C(other_backup), C(other_database), C(other_server), C(file_missing), C(file_unexpected),
       C(file_size), C(file_content), C(file_unreadable), C(dump_unreadable), C(entry_missing), C(entry_unexpected), C(entry_changed),
-      C(roles), C(role_missing), C(restore), C(table_missing), C(table_unexpected), C(rows), C(view_not_populated) and C(sequence_behind).
+      C(roles), C(role_missing), C(restore), C(table_missing), C(table_unexpected), C(rows), C(view_not_populated) and C(sequence).
   returned: always
   type: list
   elements: dict
@@ -179,7 +179,7 @@ findings:
   description:
     - What deserves a word, each with C(id), C(severity), C(subject), C(summary), C(evidence) and C(remedy).
     - The C(id) is one of C(backup_failed_verification), C(backup_not_verified), C(backup_too_old), C(restore_too_slow),
-      C(verification_not_recorded) and C(verification_metrics_not_written).
+      C(sequence_behind_column), C(verification_not_recorded) and C(verification_metrics_not_written).
   returned: always
   type: list
   elements: dict

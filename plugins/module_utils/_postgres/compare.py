@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,8 +19,9 @@ with declare("psycopg", minimum="3.1"):
     import psycopg
     import psycopg.sql
 
-# Whether a view holds rows is no part of its structure, so a dump of the structure alone has no such entry.
 _VIEW_ROWS = "MATERIALIZED VIEW DATA"
+_SEQUENCE_VALUE = "SEQUENCE SET"
+_SET = re.compile(r"^SELECT pg_catalog\.setval\('((?:[^']|'')+)', (-?\d+), (true|false)\);$", re.M)
 _VIEWS = """
 SELECT n.nspname AS schema, c.relname AS name, c.relispopulated AS populated
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'm'
@@ -90,18 +92,35 @@ def views(connection: Any, manifest: Manifest) -> Comparison:
     return Comparison(tuple(found), len(expected))
 
 
-def sequences(connection: Any, advance: Callable[[float], None]) -> Comparison:
-    """No sequence gives a number that its column has already passed."""
-    all_sequences = connection.execute(_SEQUENCES).fetchall()
+def sequences(connection: Any, statements: str, advance: Callable[[float], None]) -> Comparison:
+    """Every sequence stands where the dump puts it."""
+    found, values = [], _SET.findall(statements)
+    for done, (literal, value, called) in enumerate(values):
+        advance(done)
+        # The name stands in the statement as an identifier within a literal.
+        name = literal.replace("''", "'")
+        state = connection.execute(f"SELECT last_value, is_called FROM {name}").fetchone()  # noqa: S608
+        before, after = _position(int(value), called == "true"), _position(state["last_value"], state["is_called"])
+        if before != after:
+            found.append(EntryDifference("sequence", name, before, after))
+    return Comparison(tuple(found), len(values))
+
+
+def behind(connection: Any, advance: Callable[[float], None]) -> list[EntryDifference]:
+    """Sequences that will give numbers which their columns have passed already, as they did in the database that was backed up."""
     found = []
-    for done, sequence in enumerate(all_sequences):
+    for done, sequence in enumerate(connection.execute(_SEQUENCES).fetchall()):
         advance(done)
         reached, extreme = _reached(connection, sequence), _extreme(connection, sequence)
         if extreme is not None and (reached - extreme) * sequence["increment"] < 0:
             column = f"{sequence['table_schema']}.{sequence['table_name']}.{sequence['column_name']}"
             name = f"{sequence['schema']}.{sequence['name']}"
             found.append(EntryDifference("sequence_behind", name, f"at {extreme} or beyond, as {column} is", f"at {reached}"))
-    return Comparison(tuple(found), len(all_sequences))
+    return found
+
+
+def _position(value: int, called: bool) -> str:
+    return f"{value} given" if called else f"{value} next"
 
 
 def _reached(connection: Any, sequence: dict[str, Any]) -> int:
@@ -120,4 +139,9 @@ def _extreme(connection: Any, sequence: dict[str, Any]) -> int | None:
 
 
 def _kept(all_entries: Sequence[Entry]) -> list[Entry]:
-    return [entry for entry in all_entries if entry.kind != _VIEW_ROWS]
+    """A dump of the structure alone has no values of sequences, no large objects, and does not say whether a view holds rows."""
+    return [entry for entry in all_entries if not _is_content(entry)]
+
+
+def _is_content(entry: Entry) -> bool:
+    return entry.kind in (_VIEW_ROWS, _SEQUENCE_VALUE) or entry.kind.startswith("BLOB") or entry.name.startswith("LARGE OBJECT ")

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from .snapshot import Snapshot
 
 DUMP = "dump"
 GLOBALS = "globals.sql"
+_ROWS = re.compile(r"\d+; \d+ \d+ (?:TABLE DATA|BLOBS|BLOB DATA) ")
 _FULL = "No space left on device"
 _LOCKED = ("lock timeout", "could not obtain lock")
 
@@ -61,13 +63,19 @@ class Dumper:
 
     def entries(self, directory: Path) -> tuple[Entry, ...]:
         """What the dump consists of, as pg_restore reads it back."""
-        argv = [self.programs["pg_restore"], "--schema-only", "--file=-", str(directory)]
-        done = run(argv, timeout_seconds=self.timeout_seconds).check("The dump cannot be read back")
-        return tuple(entries(done.stdout))
+        return tuple(entries(statements(self.programs, directory, self.timeout_seconds)))
 
     def _run(self, argv: list[str], while_running: Callable[[], None] | None = None) -> Completed:
         environment = libpq_environment(self.server, self.who)
         return run(argv, timeout_seconds=self.timeout_seconds, environment=environment, while_running=while_running)
+
+
+def statements(programs: Programs, directory: Path, timeout_seconds: float) -> str:
+    """The statements that a dump holds: everything but the rows of tables and the bytes of large objects."""
+    summary, argv = "The dump cannot be read back", [programs["pg_restore"], str(directory)]
+    listed = run([*argv, "--list"], timeout_seconds=timeout_seconds).check(summary).stdout
+    wanted = "".join(line for line in listed.splitlines(keepends=True) if not _ROWS.match(line))
+    return run([*argv, "--use-list=/dev/stdin", "--file=-"], timeout_seconds=timeout_seconds, input_text=wanted).check(summary).stdout
 
 
 def without_restrict(sql: str) -> str:

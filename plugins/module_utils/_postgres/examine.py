@@ -47,13 +47,17 @@ class Asked:
 
 @dataclass
 class Seen:
-    """What was seen of a backup. Without differences and without a reason, and with all of it looked at, it is good."""
+    """What was seen of a backup. Without differences and without a reason, and with all of it looked at, it is good.
+
+    C(behind) are sequences that were behind their columns in the database already.
+    """
 
     verdict: str = ""
     reason: str = ""
     differences: list[EntryDifference] = field(default_factory=list)
     checked: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
     manifest: Manifest | None = None
+    behind: list[EntryDifference] = field(default_factory=list)
 
     def add(self, comparison: Comparison, what: str) -> None:
         self.differences += comparison.differences
@@ -212,7 +216,8 @@ class _Examination:
             self.seen.checked["rows"] += tables.rows
             self.seen.add(compare.views(connection, self.manifest), "views")
             self.progress.phase("sequences")
-            self.seen.add(compare.sequences(connection, self._advance), "sequences")
+            self.seen.add(compare.sequences(connection, statements, self._advance), "sequences")
+            self.seen.behind += compare.behind(connection, self._advance)
         self.progress.phase("structure")
         structure = compare.structure(statements, loader.structure(self.manifest.database.name))
         self.seen.differences += structure.differences

@@ -17,6 +17,7 @@ from .._deps import declare
 from .._errors import OpsError
 from .._process import Completed, run
 from .._tls import Credentials
+from . import dump
 from .connection import Server, libpq_environment
 from .dump import DUMP, GLOBALS, without_restrict
 from .manifest import DatabaseFacts, Manifest
@@ -64,15 +65,16 @@ class Loader:
         argv = [self.programs["psql"], "--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1", "--output=/dev/null", "--file=-"]
         _check("roles", GLOBALS, self._run(argv, self.server.database, input_text=guarded), "The roles of the backup could not be made")
 
-    def restore(self, dump: Path, database: str, *, jobs: int, while_running: Callable[[], None]) -> None:
-        """Load the dump into an empty database; the first error ends it."""
+    def restore(self, directory: Path, database: str, *, jobs: int, while_running: Callable[[], None], role: str = "") -> None:
+        """Load the dump into an empty database, acting as a role where one is named; the first error ends it."""
         argv = [
             self.programs["pg_restore"],
             "--exit-on-error",
             f"--jobs={jobs}",
             "--no-password",
             f"--dbname={_named(database)}",
-            str(dump),
+            *([f"--role={role}"] if role else []),
+            str(directory),
         ]
         _check("restore", DUMP, self._run(argv, database, while_running=while_running), "The dump could not be restored")
 
@@ -90,21 +92,28 @@ class Loader:
         return run(argv, timeout_seconds=self.deadline.left(), environment=environment, inherit=False, **options)
 
 
-def statements(programs: Programs, dump: Path, deadline: Deadline) -> str:
-    """The statements that the dump itself holds, its rows left out."""
-    argv = [programs["pg_restore"], "--schema-only", "--file=-", str(dump)]
-    return _check("dump_unreadable", DUMP, run(argv, timeout_seconds=deadline.left(), inherit=False), "The dump cannot be read").stdout
+def statements(programs: Programs, directory: Path, deadline: Deadline) -> str:
+    """The statements that the dump holds, its rows left out."""
+    try:
+        return dump.statements(programs, directory, deadline.left())
+    except OpsError as error:
+        if "returncode" not in error.details:
+            raise
+        raise LoadError("dump_unreadable", DUMP, error) from error
 
 
-def create_database(connection: Any, facts: DatabaseFacts) -> None:
-    """An empty database with owner, encoding and locale of the one that was backed up."""
+def create_database(connection: Any, facts: DatabaseFacts, *, tablespace: str = "", closed: bool = False) -> None:
+    """An empty database with owner, encoding and locale of the one that was backed up; C(closed) to everybody, if wanted."""
     literals = {"ENCODING": facts.encoding, "LC_COLLATE": facts.collation, "LC_CTYPE": facts.character_type}
     if facts.locale_provider != "libc":
         literals |= {"LOCALE_PROVIDER": facts.locale_provider, f"{facts.locale_provider.upper()}_LOCALE": facts.locale}
-    name, owner = psycopg.sql.Identifier(facts.name), psycopg.sql.Identifier(facts.owner)
-    options = [psycopg.sql.SQL(f"{key} ").format() + psycopg.sql.Literal(value) for key, value in literals.items()]
-    create = psycopg.sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0 ").format(name, owner)
-    connection.execute(create + psycopg.sql.SQL(" ").join(options))
+    options = [psycopg.sql.SQL(key) + psycopg.sql.SQL(" ") + psycopg.sql.Literal(value) for key, value in literals.items()]
+    if tablespace:
+        options.append(psycopg.sql.SQL("TABLESPACE {}").format(psycopg.sql.Identifier(tablespace)))
+    if closed:
+        options.append(psycopg.sql.SQL("ALLOW_CONNECTIONS false"))
+    names = [psycopg.sql.Identifier(facts.name), psycopg.sql.Identifier(facts.owner), psycopg.sql.SQL(" ").join(options)]
+    connection.execute(psycopg.sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0 {}").format(*names))
 
 
 def missing_extensions(connection: Any, manifest: Manifest) -> list[str]:

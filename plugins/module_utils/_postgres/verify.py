@@ -94,7 +94,7 @@ def verify(repository: Repository, order: Order, progress: Progress, *, check: b
         age_seconds=age,
         fresh=not order.max_age_seconds or age <= order.max_age_seconds,
     )
-    outcome.findings += _findings(order, outcome)
+    outcome.findings += [*_findings(order, outcome), *map(_behind, seen.behind)]
     if not check:
         outcome.findings += _recorded(repository, outcome, seen)
         outcome.findings += _measured(repository, order, outcome)
@@ -168,6 +168,17 @@ def _findings(order: Order, outcome: Outcome) -> Iterator[Finding]:
             f"{outcome.restore_seconds:.0f} seconds on a server that need not survive; the target is {order.rto_target_seconds:g}",
             "Restore with more jobs or on a faster disk, or agree on another target.",
         )
+
+
+def _behind(sequence: EntryDifference) -> Finding:
+    return Finding(
+        "sequence_behind_column",
+        "warning",
+        sequence.subject,
+        "will give numbers that its column has passed already; the backup has it as the database had it",
+        f"{sequence.found}, expected {sequence.expected}",
+        "Where the application relies on it, set it on the live database with setval().",
+    )
 
 
 def _recorded(repository: Repository, outcome: Outcome, seen: Seen) -> Iterator[Finding]:
