@@ -15,15 +15,16 @@ class TimeIsUpError(OpsError):
 
 
 class Deadline:
-    """So many seconds from now."""
+    """So many seconds from now, as an option of the module says."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, option: str = "timeout_seconds") -> None:
         self.seconds = seconds
+        self.option = option
         self._at = time.monotonic() + seconds
 
     def left(self) -> float:
         """Seconds that are left; none is an error."""
         left = self._at - time.monotonic()
         if left <= 0:
-            raise TimeIsUpError(f"It took longer than {self.seconds:g} seconds", remedy="Give it more with timeout_seconds.")
+            raise TimeIsUpError(f"It took longer than {self.seconds:g} seconds", remedy=f"Give it more with {self.option}.")
         return left

@@ -31,14 +31,18 @@ FROM pg_database ORDER BY datname
 
 @dataclass(frozen=True)
 class Replaced:
-    """What the comment on a database that was put aside says of the moment it was: which database has its name since, made from which
-    backup and with how many rows, the first transaction after all of those rows, and the comment that belongs to the database itself."""
+    """What the comment on a database that was put aside says of the moment it was.
+
+    C(successor) has its name since, was made from the C(backup) and had so many C(rows), all of them older than the C(transaction).
+    C(origin) is the backup that the database itself was made from, C(comment) the comment that belongs to it.
+    """
 
     at: str
     successor: int
     backup: str
     rows: int
     transaction: int
+    origin: str
     comment: str
 
     def render(self) -> str:
@@ -95,6 +99,12 @@ class Catalog:
     def kept(self) -> list[Beside]:
         """Databases that were put aside, the newest first."""
         return sorted((other for other in self.beside if other.kind != "restore"), key=lambda other: other.id, reverse=True)
+
+    @property
+    def origin(self) -> str:
+        """The backup that the live database was made from, empty where it was not, or nobody knows."""
+        known = (other.replaced for other in self.kept)
+        return next((replaced.backup for replaced in known if replaced and replaced.successor == self.live), "")
 
     def named(self, kind: Kind, now: datetime) -> str:
         """A name that is free and comes after all others, whatever the clock says."""

@@ -22,8 +22,9 @@ with declare("psycopg", minimum="3.1"):
 _LISTS = {"local_preload_libraries", "search_path", "session_preload_libraries", "shared_preload_libraries", "temp_tablespaces"}
 
 _DATABASE = """
-SELECT pg_get_userbyid(d.datdba) AS owner, t.spcname AS tablespace, d.datconnlimit AS connection_limit
-FROM pg_database d JOIN pg_tablespace t ON t.oid = d.dattablespace WHERE d.oid = %s
+SELECT pg_get_userbyid(d.datdba) AS owner, d.datconnlimit AS connection_limit,
+  coalesce((SELECT spcname FROM pg_tablespace t WHERE t.oid = d.dattablespace AND t.oid <> o.dattablespace), '') AS tablespace
+FROM pg_database d, pg_database o WHERE d.oid = %s AND o.datname = 'template0'
 """
 _GRANTS = """
 SELECT coalesce(r.rolname, '') AS role, a.privilege_type AS privilege, bool_or(a.is_grantable) AS grantable
@@ -68,10 +69,10 @@ class Setting:
 
 @dataclass(frozen=True)
 class Properties:
-    """The comment goes with the name, in the swap."""
+    """The comment goes with the name, in the swap. An empty tablespace is the one that new databases have without a right to it."""
 
     owner: str
-    tablespace: str = "pg_default"
+    tablespace: str = ""
     connection_limit: int = -1
     grants: tuple[Grant, ...] | None = None
     settings: tuple[Setting, ...] = field(default=())

@@ -114,11 +114,15 @@ class Repository:
         """What verifications said, the oldest first; a line that a killed run left half is passed over."""
         return self._records(self.path(backup).name)
 
-    def is_proven(self, backup: str) -> bool:
-        """Whether the newest verdict at a level that restores it was C(passed), and none after it says that it failed."""
+    def is_proven(self, backup: str, manifest_sha256: str = "") -> bool:
+        """Whether the newest verdict at a level that restores it was C(passed), and none after it says that it failed.
+
+        With the SHA-256 of its manifest it also has to be the verdict on that one: a backup that was changed since has another.
+        """
         judged = [entry for entry in self.verifications(backup) if entry.get("verdict") in ("passed", "failed")]
         restored = [entry for entry in judged if entry["verdict"] == "failed" or entry.get("level") in PROVING_LEVELS]
-        return bool(restored) and restored[-1]["verdict"] == "passed"
+        passed = bool(restored) and restored[-1]["verdict"] == "passed"
+        return passed and (not manifest_sha256 or restored[-1].get("manifest_sha256") == manifest_sha256)
 
     def _paths(self) -> Iterator[Path]:
         """None where a check looks at a directory that is made later."""

@@ -64,6 +64,10 @@ class Change:
     def databases(self) -> list[int]:
         return [oid for oid in (self.old, self.new) if oid is not None]
 
+    def names(self, before: Sequence[str]) -> list[str]:
+        """The names of databases afterwards."""
+        return sorted({*before, self.name, *([self.aside] if self.old is not None else [])} - {self.new_name})
+
     def statements(self) -> psycopg.sql.Composed:
         """One message to the server, so that nothing waits for the network while newcomers wait."""
         renames = [(self.new_name, self.name, _NEW_MILLISECONDS)]

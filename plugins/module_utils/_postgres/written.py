@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._deps import declare
+from .snapshot import TABLES
 
 with declare("psycopg", minimum="3.1"):
     import psycopg
@@ -18,10 +19,7 @@ with declare("psycopg", minimum="3.1"):
 _HORIZON = 2_000_000_000
 
 _NEXT = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS transaction"
-_TABLES = """
-SELECT n.nspname AS schema, c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1, 2
-"""
+_TABLES = f"SELECT schema, name FROM ({TABLES}) t WHERE counted ORDER BY 1, 2"  # noqa: S608 - one of our own constants
 _ROWS = "SELECT count(*) AS rows, count(*) FILTER (WHERE age(xmin) <= age({}::text::xid)) AS written FROM ONLY {}"
 
 
@@ -40,7 +38,7 @@ def next_transaction(connection: Any) -> int:
 
 
 def since(connection: Any, transaction: int) -> Written:
-    """Read every table of the database that the session is in."""
+    """Read every table that a dump of the session's database would hold."""
     rows, tables = 0, {}
     for table in connection.execute(_TABLES).fetchall():
         boundary, name = psycopg.sql.Literal(str(transaction % 2**32)), psycopg.sql.Identifier(table["schema"], table["name"])

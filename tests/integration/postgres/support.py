@@ -101,8 +101,10 @@ class Place:
         known = {"host": "127.0.0.1", "port": self.postgresql.port, "credentials_dir": str(self.directory / role)}
         return {**known, "ca_file": str(self.directory / "tls.crt"), **changes}
 
-    def start(self, module: str, options: Mapping[str, Any], *, check: bool = False, programs: Path | None = None) -> Running:
-        """Begin a module in a process of its own; C(programs) is searched before all other directories."""
+    def start(
+        self, module: str, options: Mapping[str, Any], *, check: bool = False, programs: Path | None = None, code: str = ""
+    ) -> Running:
+        """Begin a module in a process of its own; C(programs) is searched before all other directories, C(code) runs in its place."""
         arguments = {**options, "_ansible_check_mode": check, "_ansible_diff": True}
         paths = [str(programs)] if programs else []
         environment = {
@@ -112,7 +114,8 @@ class Place:
             "LC_ALL": "C.UTF-8",
             "HOME": str(self.directory / "home"),
         }
-        argv = [*_as_account(), str(python()), "-m", f"ansible_collections.endpoint_stats.ops.plugins.modules.{module}"]
+        program = ["-c", code] if code else ["-m", f"ansible_collections.endpoint_stats.ops.plugins.modules.{module}"]
+        argv = [*_as_account(), str(python()), *program]
         process = subprocess.Popen(
             argv, env=environment, cwd="/", text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )

@@ -14,7 +14,13 @@ from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres impor
 
 NOW = datetime(2026, 11, 25, 21, 17, tzinfo=UTC)
 REPLACED = beside.Replaced(
-    at="2026-11-25T21:17:00Z", successor=7, backup="20261125T200000Z", rows=3, transaction=800, comment="of shop's\n"
+    at="2026-11-25T21:17:00Z",
+    successor=7,
+    backup="20261125T200000Z",
+    rows=3,
+    transaction=800,
+    origin="",
+    comment="of shop's\n",
 )
 
 
@@ -62,6 +68,11 @@ def test_only_what_we_began_to_restore_is_a_leftover(name: str, comment: str, is
 def test_how_a_database_was_put_aside_is_read_back() -> None:
     catalog = seen(row("shop__before_20261125t211900z", 1, REPLACED.render()))
     assert catalog.kept[0].replaced == REPLACED
+
+
+@pytest.mark.parametrize(("live", "origin"), [(7, "20261125T200000Z"), (8, "")])
+def test_the_live_database_is_known_to_come_from_a_backup(live: int, origin: str) -> None:
+    assert seen(row("shop", live), row("shop__before_20261125t211900z", 1, REPLACED.render())).origin == origin
 
 
 @pytest.mark.parametrize("comment", ["", "a comment", '{"made_by": "me"}', json.dumps({"made_by": beside.MADE_BY}), REPLACED.render()[:-1]])
