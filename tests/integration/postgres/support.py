@@ -102,12 +102,20 @@ class Place:
         return {**known, "ca_file": str(self.directory / "tls.crt"), **changes}
 
     def start(
-        self, module: str, options: Mapping[str, Any], *, check: bool = False, programs: Path | None = None, code: str = ""
+        self,
+        module: str,
+        options: Mapping[str, Any],
+        *,
+        check: bool = False,
+        programs: Path | None = None,
+        code: str = "",
+        environment: Mapping[str, str] | None = None,
+        as_root: bool = False,
     ) -> Running:
         """Begin a module in a process of its own; C(programs) is searched before all other directories, C(code) runs in its place."""
         arguments = {**options, "_ansible_check_mode": check, "_ansible_diff": True}
         paths = [str(programs)] if programs else []
-        environment = {
+        known = {
             "PATH": os.pathsep.join([*paths, str(servers.BINARIES), "/usr/bin", "/bin"]),
             "PYTHONPATH": os.pathsep.join([str(Path(ansible.__file__).parent.parent), os.environ["ANSIBLE_COLLECTIONS_PATH"]]),
             "PYTHONDONTWRITEBYTECODE": "1",
@@ -115,9 +123,15 @@ class Place:
             "HOME": str(self.directory / "home"),
         }
         program = ["-c", code] if code else ["-m", f"ansible_collections.endpoint_stats.ops.plugins.modules.{module}"]
-        argv = [*_as_account(), str(python()), *program]
+        argv = [*([] if as_root else _as_account()), str(python()), *program]
         process = subprocess.Popen(
-            argv, env=environment, cwd="/", text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            argv,
+            env={**known, **(environment or {})},
+            cwd="/",
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
         assert process.stdin is not None
         process.stdin.write(json.dumps({"ANSIBLE_MODULE_ARGS": arguments}))
@@ -125,9 +139,9 @@ class Place:
         process.stdin = None
         return Running(process)
 
-    def run(self, module: str, options: Mapping[str, Any], *, check: bool = False, programs: Path | None = None) -> Outcome:
+    def run(self, module: str, options: Mapping[str, Any], **how: Any) -> Outcome:
         """Run a module to its end, whatever that is."""
-        return self.start(module, options, check=check, programs=programs).outcome()
+        return self.start(module, options, **how).outcome()
 
     def backup(self, directory: Path, *, check: bool = False, programs: Path | None = None, **changes: Any) -> Outcome:
         """Run `pg_backup` as the schedule does."""
