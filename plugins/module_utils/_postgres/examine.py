@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -77,7 +77,7 @@ def foresee(path: Path, asked: Asked, progress: Progress) -> Seen:
     return _judged(path, asked, progress, _glance)
 
 
-def _judged(path: Path, asked: Asked, progress: Progress, look: Any) -> Seen:
+def _judged(path: Path, asked: Asked, progress: Progress, look: Callable[[_Examination], None]) -> Seen:
     seen = Seen()
     try:
         look(_Examination(path, asked, progress, Deadline(asked.timeout_seconds), seen))
@@ -134,12 +134,11 @@ class _Examination:
     def files(self, *, read: bool) -> None:
         """Every file is there, whole, and no other one; `read` also reads them."""
         self.progress.phase("files", self.manifest.bytes, "bytes")
+        checked = self.seen.checked
         for file in self.manifest.files:
-            self.deadline.left()
-            self.seen.differences += _file_differences(self.path, file, read)
-            self.seen.checked["files"] += 1
-            self.seen.checked["bytes"] += file.bytes if read else 0
-            self.progress.advance(self.seen.checked["bytes"])
+            self.seen.differences += _file_differences(self.path, file, self._reading(checked["bytes"]) if read else None)
+            checked["files"] += 1
+            checked["bytes"] += file.bytes if read else 0
         for name in _NEEDED:
             if name not in {file.path for file in self.manifest.files}:
                 self.seen.differ("file_missing", name, "a file that the manifest names", "none")
@@ -235,6 +234,9 @@ class _Examination:
     def _session(self, loader: load.Loader, database: str) -> Any:
         return session(replace(loader.server, database=database, timeout_seconds=scratch.timeout(self.deadline)), loader.who)
 
+    def _reading(self, before: int) -> Callable[[int], None]:
+        return lambda done: self._advance(before + done)
+
     def _advance(self, done: float) -> None:
         self.deadline.left()
         self.progress.advance(done)
@@ -263,7 +265,7 @@ def _glance(examination: _Examination) -> None:
         examination.refuse()
 
 
-def _file_differences(directory: Path, file: BackupFile, read: bool) -> Iterator[EntryDifference]:
+def _file_differences(directory: Path, file: BackupFile, reading: Callable[[int], None] | None) -> Iterator[EntryDifference]:
     path, size = directory / file.path, f"{file.bytes} bytes"
     if path.is_symlink() or not path.is_file():
         yield EntryDifference("file_missing", file.path, size, "something else" if path.is_symlink() or path.exists() else "none")
@@ -271,7 +273,7 @@ def _file_differences(directory: Path, file: BackupFile, read: bool) -> Iterator
     try:
         if (found := path.stat().st_size) != file.bytes:
             yield EntryDifference("file_size", file.path, size, f"{found} bytes")
-        elif read and (digest := hash_file(path)) != file.sha256:
+        elif reading and (digest := hash_file(path, reading)) != file.sha256:
             yield EntryDifference("file_content", file.path, f"SHA-256 {file.sha256}", f"SHA-256 {digest}")
     except OSError as error:
         yield EntryDifference("file_unreadable", file.path, size, str(error.strerror))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -135,12 +135,15 @@ def load(directory: Path) -> Manifest:
         raise ManifestError("The manifest is damaged", where=str(path), cause=cause, remedy="Use another backup.") from error
 
 
-def hash_file(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    digest = hashlib.sha256()
+def hash_file(path: Path, advance: Callable[[int], None] | None = None) -> str:
+    """SHA-256 of a file, in hexadecimal; `advance` is told how many bytes are read."""
+    digest, done = hashlib.sha256(), 0
     with path.open("rb") as stream:
         while chunk := stream.read(_CHUNK_BYTES):
             digest.update(chunk)
+            done += len(chunk)
+            if advance:
+                advance(done)
     return digest.hexdigest()
 
 
