@@ -17,7 +17,7 @@ description:
     second; whatever interrupts it leaves everything as it was. A run that is killed leaves at most C(<database>__restore_<id>), which
     the next run recognises, drops and tells.
   - Where the restore fails or differs, the new database is dropped. Where only the swap fails, because of a session that nobody but a
-    superuser can end, the new database stays under that name until the next run.
+    superuser can end, the new database stays under that name, and the next run goes on with it when nobody has written to it.
   - O(state=undone) goes back to the database that was put aside last; the one that had the name becomes C(<database>__undone_<id>).
     Undone twice is the redo. It is refused when rows were written or deleted since.
   - Rights on the database, its settings, those of roles in it, its connection limit, tablespace, owner and comment are made anew from the
@@ -112,7 +112,7 @@ attributes:
   diff_mode:
     support: full
     details:
-      - Shows the names of the databases.
+      - Shows which database has which name.
   idempotent:
     support: none
     details:
@@ -217,15 +217,15 @@ leftovers_removed:
 findings:
   description:
     - What deserves a word, each with C(id), C(severity), C(subject), C(summary), C(evidence) and C(remedy).
-    - The C(id) is one of C(superuser_connected), C(server_space_unknown), C(other_server), C(database_properties_default),
-      C(structure_not_compared), C(setting_not_carried_over), C(rows_put_aside), C(kept_database_surplus), C(kept_database_in_use) and
-      C(kept_database_dropped).
+    - The C(id) is one of C(superuser_connected), C(server_space_unknown), C(other_server), C(restored_database_reused),
+      C(database_was_closed), C(database_properties_default), C(structure_not_compared), C(setting_not_carried_over), C(rows_put_aside),
+      C(kept_database_surplus), C(kept_database_in_use) and C(kept_database_dropped).
   returned: success
   type: list
   elements: dict
   sample: []
 diff:
-  description: The names of the databases before and after.
+  description: Which database had which name before, and has afterwards.
   returned: success
   type: dict
 """
@@ -239,8 +239,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils import _argspec
 from ..module_utils._deps import validate
 from ..module_utils._errors import OpsError, run_module
-from ..module_utils._postgres.connection import Server
-from ..module_utils._postgres.exchange import MAINTENANCE, Outcome, Policy, Target
+from ..module_utils._postgres.beside import MAINTENANCE
+from ..module_utils._postgres.connection import Server, forget_environment
+from ..module_utils._postgres.exchange import Outcome, Policy, Target
 from ..module_utils._postgres.repository import opened
 from ..module_utils._postgres.restore import NEWEST_PROVEN, Order, Restore
 from ..module_utils._postgres.undo import undone
@@ -262,6 +263,7 @@ def work(module: AnsibleModule) -> dict[str, Any]:
     for name, (_, least) in NUMBERS.items():
         if options[name] < least:
             raise OpsError(f"{name} must be at least {least}, not {options[name]}")
+    forget_environment()
     progress = Progress(options["progress_path"])
     outcome = _outcome(options, progress, check=module.check_mode)
     result = {key: value for key, value in asdict(outcome).items() if key not in ("before", "after")}

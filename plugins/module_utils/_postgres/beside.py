@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from .._errors import OpsError
 
 Kind = Literal["restore", "before", "undone"]
+# Where sessions are that rename the others.
+MAINTENANCE = "postgres"
 MADE_BY = "endpoint_stats.ops.pg_restore"
+Told = TypeVar("Told")
 _MAXIMUM_NAME_BYTES = 63
 _FORM = "%Y%m%dt%H%M%Sz"
 _ID = re.compile(r"__(restore|before|undone)_(\d{8}t\d{6}z)\Z")
@@ -46,7 +49,20 @@ class Replaced:
     comment: str
 
     def render(self) -> str:
-        return json.dumps({"made_by": MADE_BY, **asdict(self)}, sort_keys=True)
+        return _comment(asdict(self))
+
+
+@dataclass(frozen=True)
+class Ready:
+    """What the comment on a database says that was restored, compared and never swapped in: from which backup, and the first transaction
+    after all of its rows, so that the next run can see that nobody has written to it."""
+
+    restoring: str
+    manifest_sha256: str
+    transaction: int
+
+    def render(self) -> str:
+        return _comment(asdict(self))
 
 
 @dataclass(frozen=True)
@@ -68,11 +84,19 @@ class Beside:
     @property
     def replaced(self) -> Replaced | None:
         """How it was put aside; none where its comment does not tell."""
+        return self._told(Replaced)
+
+    @property
+    def ready(self) -> Ready | None:
+        """Whether it was restored to the end."""
+        return self._told(Ready) if self.kind == "restore" else None
+
+    def _told(self, what: type[Told]) -> Told | None:
         said = _said(self.comment)
         if said.pop("made_by", None) != MADE_BY:
             return None
         try:
-            return Replaced(**said)
+            return what(**said)
         except TypeError:
             return None
 
@@ -111,9 +135,21 @@ class Catalog:
         newest = max((datetime.strptime(other.id, _FORM).replace(tzinfo=UTC) for other in self.beside), default=now - timedelta(days=1))
         return f"{self.database}__{kind}_{max(now, newest + timedelta(seconds=1)).strftime(_FORM)}"
 
-    def names(self) -> list[str]:
-        """For a diff."""
-        return sorted(([self.database] if self.live is not None else []) + [other.name for other in self.beside])
+    def lines(self) -> list[str]:
+        """Which database has which name, for a diff."""
+        return _lines(self._named())
+
+    def lines_after(self, aside: str, new: str, *, without: Sequence[str] = ()) -> list[str]:
+        """The same when the live database is called C(aside) and C(new), one of the others or something that is made, has its name."""
+        named = self._named()
+        serving = named.pop(new, new)
+        if self.live is not None:
+            named[aside] = named.pop(self.database)
+        return _lines({**{name: what for name, what in named.items() if name not in without}, self.database: serving})
+
+    def _named(self) -> dict[str, str]:
+        live = {} if self.live is None else {self.database: f"database {self.live}"}
+        return {**live, **{other.name: f"database {other.oid}" for other in self.beside}}
 
 
 def look(connection: Any, database: str) -> Catalog:
@@ -132,8 +168,10 @@ def catalog(database: str, rows: Iterable[dict[str, Any]]) -> Catalog:
     return Catalog(database, live["oid"], live["comment"], live["open"], tuple(beside))
 
 
-def refuse_long_name(database: str) -> None:
-    """PostgreSQL cuts longer names off without an error."""
+def refuse_name(database: str) -> None:
+    """Refuse names that cannot be swapped: PostgreSQL cuts longer ones off without an error."""
+    if database in (MAINTENANCE, "template0", "template1"):
+        raise OpsError(f"{database} is a database of PostgreSQL itself", remedy="Name the database of the application.")
     room = _MAXIMUM_NAME_BYTES - len(_LONGEST_SUFFIX)
     if (found := len(database.encode())) > room:
         raise OpsError(
@@ -145,7 +183,15 @@ def refuse_long_name(database: str) -> None:
 
 def restoring(backup: str) -> str:
     """The comment on a database that is being restored."""
-    return json.dumps({"made_by": MADE_BY, "restoring": backup}, sort_keys=True)
+    return _comment({"restoring": backup})
+
+
+def _comment(said: dict[str, Any]) -> str:
+    return json.dumps({"made_by": MADE_BY, **said}, sort_keys=True)
+
+
+def _lines(named: dict[str, str]) -> list[str]:
+    return [f"{name}: {what}" for name, what in sorted(named.items())]
 
 
 def _said(comment: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -85,6 +86,12 @@ def session(server: Server, who: Credentials, settings: str = "") -> Iterator[An
     except psycopg.Error as error:
         cause = f"{_said(error)} (SQLSTATE {error.sqlstate})" if error.sqlstate else _said(error)
         raise OpsError("PostgreSQL refused a query", where=server.address, cause=cause, sqlstate=error.sqlstate or "") from error
+
+
+def forget_environment() -> None:
+    """What the shell or a service file tells libpq must lead nothing of ours to another server."""
+    for name in [name for name in os.environ if name.startswith("PG")]:
+        del os.environ[name]
 
 
 def libpq_environment(server: Server, who: Credentials) -> dict[str, str]:

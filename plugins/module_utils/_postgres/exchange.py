@@ -16,7 +16,7 @@ from .._errors import OpsError
 from .._progress import Progress
 from .._report.finding import Finding
 from .._tls import Credentials
-from .beside import Beside, Catalog, Replaced, look
+from .beside import MAINTENANCE, Beside, Catalog, Replaced, look
 from .connection import Server, session
 from .contents import EntryDifference
 from .repository import now
@@ -27,8 +27,9 @@ with declare("psycopg", minimum="3.1"):
     import psycopg
     import psycopg.sql
 
-MAINTENANCE = "postgres"
 _LOCK = "pg_restore of {}"
+# PostgreSQL keeps timeouts as milliseconds in 31 bits.
+_LONGEST_TIMEOUT_SECONDS = 2_000_000
 
 _TAKE = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0)) AS taken"
 _HOLDER = """
@@ -53,7 +54,8 @@ class Target:
     database: str
 
     def session(self, database: str = MAINTENANCE, *, statement_seconds: float = 0) -> AbstractContextManager[Any]:
-        limit = f"-c statement_timeout={int(statement_seconds * 1000)}" if statement_seconds else ""
+        milliseconds = int(min(statement_seconds, _LONGEST_TIMEOUT_SECONDS) * 1000)
+        limit = f"-c statement_timeout={milliseconds}" if statement_seconds else ""
         return session(replace(self.server, database=database), self.who, f"{limit} -c row_security=off")
 
     @contextmanager
@@ -96,7 +98,7 @@ class Policy:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was done, or would be; C(before) and C(after) are the names of databases for a diff."""
+    """What was done, or would be; C(before) and C(after) say which database has which name, for a diff."""
 
     changed: bool
     backup: str
@@ -150,7 +152,8 @@ class Exchange:
         self.progress.phase("swap")
         done = swap(self.locker, self.target.session, change, timeout_seconds=self.policy.swap_timeout_seconds)
         self.progress.phase("check")
-        self.target.refuse_other(change.new)
+        with change.done():
+            self.target.refuse_other(change.new)
         findings = [*outcome.findings, *_settle_kept(self.locker, self.target.database, self.policy)]
         return replace(outcome, swap_seconds=done.seconds, tries=done.tries, sessions_ended=done.sessions_ended, findings=findings)
 

@@ -19,7 +19,7 @@ from .._lock import in_use
 from .._progress import Progress
 from .._report.finding import Finding
 from . import compare, properties
-from .beside import Catalog, look, refuse_long_name, restoring
+from .beside import Beside, Catalog, Ready, look, refuse_name, restoring
 from .contents import EntryDifference
 from .dump import DUMP
 from .examine import PASSED, Asked, examine
@@ -31,6 +31,7 @@ from .programs import Programs, found
 from .properties import Properties
 from .repository import Repository
 from .restore_preflight import ServerSide, acting_role, of_restore, of_swap, refuse, server_side, superusers
+from .written import next_transaction, since
 
 with declare("psycopg", minimum="3.1"):
     import psycopg
@@ -67,22 +68,22 @@ class Plan:
     role: str
     programs: Programs
     other_version: bool
+    reused: Beside | None
     aside: str
     findings: tuple[Finding, ...]
 
     def outcome(self) -> Outcome:
         """As far as it is known before it is done."""
-        leftovers = [leftover.name for leftover in self.catalog.leftovers]
-        before = self.catalog.names()
-        after = sorted({*before, self.catalog.database, *([self.aside] if self.aside else [])} - set(leftovers))
+        leftovers = [leftover.name for leftover in self.catalog.leftovers if leftover != self.reused]
+        new = self.reused.name if self.reused else f"made from backup {self.manifest.id}"
         return Outcome(
             changed=True,
             backup=self.manifest.id,
             database=self.catalog.database,
             kept_database=self.aside,
             rows=self.manifest.rows,
-            before=before,
-            after=after,
+            before=self.catalog.lines(),
+            after=self.catalog.lines_after(self.aside, new, without=leftovers),
             leftovers_removed=leftovers,
             findings=self.findings,
         )
@@ -99,7 +100,7 @@ class Restore:
     progress: Progress
 
     def run(self, *, check: bool) -> Outcome:
-        refuse_long_name(self.target.database)
+        refuse_name(self.target.database)
         self.progress.phase("preflight")
         backup = self._chosen()
         with in_use(self.repository.path(backup)), self.target.alone(self.order.timeout_seconds) as locker:
@@ -140,18 +141,19 @@ class Restore:
         dumped_by = int(manifest.pg_dump_version.split(".", maxsplit=1)[0])
         programs = found(PROGRAMS, max(side.major, dumped_by))
         self._refuse_damaged(path)
-        moment = datetime.now(UTC)
+        reused, moment = self._reusable(catalog, manifest), datetime.now(UTC)
         return Plan(
             manifest=manifest,
             dump=path / DUMP,
             catalog=catalog,
             wanted=wanted,
-            facts=replace(manifest.database, name=catalog.named("restore", moment), owner=wanted.owner),
+            facts=replace(manifest.database, name=reused.name if reused else catalog.named("restore", moment), owner=wanted.owner),
             role=acting_role(locker, manifest, side, wanted.owner),
             programs=programs,
             other_version=programs.major != dumped_by,
+            reused=reused,
             aside="" if lost else catalog.named("before", moment),
-            findings=(*superusers(locker, catalog), *self._notes(manifest, side, lost=lost)),
+            findings=(*superusers(locker, catalog, side), *self._notes(manifest, side, catalog, reused)),
         )
 
     def _refuse_unproven(self, manifest: Manifest) -> None:
@@ -186,8 +188,23 @@ class Restore:
                 "The server has too little room", cause=cause, remedy="Make its volume larger, or drop databases that were put aside."
             )
 
-    def _notes(self, manifest: Manifest, side: ServerSide, *, lost: bool) -> Iterator[Finding]:
-        if not self.order.server_free_bytes:
+    def _reusable(self, catalog: Catalog, manifest: Manifest) -> Beside | None:
+        """What an earlier run has restored from this backup and could not swap in, when nobody has written to it since."""
+        for leftover in catalog.leftovers:
+            if leftover.ready and leftover.ready.manifest_sha256 == manifest.sha256:
+                with self.target.session(leftover.name, statement_seconds=self.order.timeout_seconds) as connection:
+                    seen = since(connection, leftover.ready.transaction)
+                if seen.known and not seen.tables and seen.rows == manifest.rows:
+                    return leftover
+        return None
+
+    def _notes(self, manifest: Manifest, side: ServerSide, catalog: Catalog, reused: Beside | None) -> Iterator[Finding]:
+        if reused:
+            text = "an earlier run has restored it from this backup and could not swap it in; it is compared again and used"
+            yield Finding(
+                "restored_database_reused", "info", reused.name, text, "no row was written to it since", "Nothing has to be done."
+            )
+        elif not self.order.server_free_bytes:
             text = "a client cannot see how much room the server has; without enough the restore fails and the live database stays as it is"
             evidence = f"about {int(manifest.database.size_bytes * _GROWTH):,} bytes are needed, and as much again for its log of changes"
             remedy = "Look at the server's volume, and say what is free with server_free_bytes."
@@ -196,7 +213,11 @@ class Restore:
             evidence = f"system identifier {side.system_identifier}, in the backup {manifest.server.system_identifier}"
             remedy = "Expected after a rebuild; otherwise find out which server answers under this name."
             yield Finding("other_server", "warning", manifest.id, "the backup is of another server", evidence, remedy)
-        if lost:
+        if not catalog.open:
+            text = "somebody has closed the live database to all connections; the restored one will be open"
+            remedy = "Find out who closed it, and why, before the application writes to the restored one."
+            yield Finding("database_was_closed", "warning", self.target.database, text, "ALLOW_CONNECTIONS is false", remedy)
+        if catalog.live is None:
             text = "the live database is gone: rights on the database, its settings, its limit and its comment are those of a new one"
             remedy = "Run the playbook endpoint_stats.ops.app_stack, which gives the stack's database its rights."
             yield Finding("database_properties_default", "warning", self.target.database, text, "no database has the name", remedy)
@@ -204,7 +225,8 @@ class Restore:
     def _made(self, locker: Any, plan: Plan, outcome: Outcome) -> Outcome:
         deadline = Deadline(self.order.timeout_seconds, "restore_timeout_seconds")
         with self._beside(locker, plan) as oid:
-            self._loaded(locker, plan, oid, deadline)
+            if not plan.reused:
+                self._loaded(locker, plan, oid, deadline)
             findings = [*outcome.findings, *self._compared(plan, deadline)]
             self.progress.phase("analyze")
             with self._session(plan, deadline) as connection:
@@ -212,28 +234,43 @@ class Restore:
             self.progress.phase("properties")
             found, differing = self._given(locker, plan, oid)
             exchange = Exchange(self.target, self.policy, locker, self.progress)
-            new = Successor(oid, plan.facts.name, plan.catalog.comment, plan.manifest.id, plan.manifest.rows)
-            change = exchange.change(plan.catalog, plan.aside, new)
+            change = exchange.change(plan.catalog, plan.aside, self._ready(locker, plan, oid))
         return exchange.make(change, replace(outcome, findings=[*findings, *found], differences=differing))
 
     @contextmanager
     def _beside(self, locker: Any, plan: Plan) -> Iterator[int]:
-        """The new database; closed to everybody until it says whose it is, and dropped again where it does not become what it should be."""
-        self.progress.phase("create")
-        name = psycopg.sql.Identifier(plan.facts.name)
-        create_database(locker, plan.facts, tablespace=plan.wanted.tablespace, closed=True)
+        """The new database, dropped again where it does not become what it should be."""
         try:
-            with locker.transaction():
-                said = psycopg.sql.Literal(restoring(plan.manifest.id))
-                locker.execute(psycopg.sql.SQL("COMMENT ON DATABASE {} IS {}").format(name, said))
-                locker.execute(psycopg.sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))
-                locker.execute(psycopg.sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(name))
+            if not plan.reused:
+                self.progress.phase("create")
+                self._created(locker, plan)
             yield int(locker.execute(_OID, (plan.facts.name,)).fetchone()["oid"])
-        except BaseException:
+        except BaseException as error:
             # What resists is dropped by the next run, which says so.
             with suppress(psycopg.Error):
                 drop(locker, plan.facts.name, force=True)
+            if isinstance(error, OpsError):
+                error.remedy = f"{error.remedy} The new database was dropped; the live one is as before.".strip()
             raise
+
+    def _created(self, locker: Any, plan: Plan) -> None:
+        """Closed to everybody until it says whose it is: a run that is killed in between leaves what nobody has ever entered."""
+        create_database(locker, plan.facts, tablespace=plan.wanted.tablespace, closed=True)
+        name = psycopg.sql.Identifier(plan.facts.name)
+        with locker.transaction():
+            self._say(locker, plan, restoring(plan.manifest.id))
+            locker.execute(psycopg.sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))
+            locker.execute(psycopg.sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(name))
+
+    def _ready(self, locker: Any, plan: Plan, oid: int) -> Successor:
+        """It says of itself that it is whole, for a later run if this one cannot swap it in."""
+        self._say(locker, plan, Ready(plan.manifest.id, plan.manifest.sha256, next_transaction(locker)).render())
+        return Successor(oid, plan.facts.name, plan.catalog.comment, plan.manifest.id, plan.manifest.rows)
+
+    @staticmethod
+    def _say(locker: Any, plan: Plan, comment: str) -> None:
+        name, said = psycopg.sql.Identifier(plan.facts.name), psycopg.sql.Literal(comment)
+        locker.execute(psycopg.sql.SQL("COMMENT ON DATABASE {} IS {}").format(name, said))
 
     def _loaded(self, locker: Any, plan: Plan, oid: int, deadline: Deadline) -> None:
         self.progress.phase("load", plan.facts.size_bytes, "bytes")
@@ -254,14 +291,15 @@ class Restore:
         made = compare.structure(said, loader.structure(plan.facts.name)).differences
         if differing := (*rows, *views, *sequences, *(() if plan.other_version else made)):
             raise OpsError(
-                f"What was restored is not what the backup {plan.manifest.id} holds; it was dropped, and the live database is as before",
+                f"What was restored is not what the backup {plan.manifest.id} holds",
                 where=self.target.server.address,
                 cause=_few(differing),
                 remedy="Restore another backup, and keep this one to find out why.",
                 differences=[asdict(difference) for difference in differing],
             )
         text = "another version of pg_dump writes the structure otherwise, so it could not be compared; rows were"
-        return [Finding("structure_not_compared", "warning", plan.manifest.id, text, _few(made), "Look at what is named.")] if made else []
+        remedy = "Look at what is named."
+        return [Finding("structure_not_compared", "warning", plan.manifest.id, text, _few(made), remedy)] if made else []
 
     def _given(self, locker: Any, plan: Plan, oid: int) -> tuple[list[Finding], list[EntryDifference]]:
         """What belongs to the live database itself."""

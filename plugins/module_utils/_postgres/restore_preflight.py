@@ -11,7 +11,7 @@ from typing import Any
 
 from .._errors import OpsError
 from .._report.finding import Finding
-from .beside import Catalog
+from .beside import Beside, Catalog
 from .load import missing_extensions, missing_roles
 from .manifest import Manifest
 from .properties import Properties
@@ -35,7 +35,9 @@ FROM pg_roles r WHERE r.rolname = ANY(%(names)s)
 _UNTRUSTED = """
 SELECT name FROM pg_available_extension_versions WHERE name = ANY(%s) GROUP BY 1 HAVING NOT bool_or(trusted) ORDER BY 1
 """
-_OWNER = "SELECT pg_get_userbyid(datdba) AS owner, pg_has_role(current_user, datdba, 'USAGE') AS usable FROM pg_database WHERE oid = %s"
+_OWNERS = """
+SELECT DISTINCT pg_get_userbyid(datdba) AS name FROM pg_database WHERE oid = ANY(%s) AND NOT pg_has_role(current_user, datdba, 'USAGE')
+"""
 _TABLESPACE = "SELECT has_tablespace_privilege(%s, 'CREATE') AS usable"
 _OBSTACLES = """
 SELECT 'prepared transaction' AS kind, gid AS name, database FROM pg_prepared_xacts WHERE database = ANY(%(names)s)
@@ -88,8 +90,8 @@ def refuse(obstacles: Iterable[OpsError]) -> None:
         raise OpsError(f"{len(found)} things stand in the way; nothing was touched", cause=causes, remedy=remedies, obstacles=summaries)
 
 
-def of_swap(connection: Any, catalog: Catalog, side: ServerSide, others: Sequence[str] = ()) -> Iterator[OpsError]:
-    """What keeps a name from changing, whichever database is to have it."""
+def of_swap(connection: Any, catalog: Catalog, side: ServerSide, new: Beside | None = None) -> Iterator[OpsError]:
+    """What keeps the name from changing; C(new) is the database that is to have it, where that is there already."""
     if side.standby:
         yield OpsError("The server is a standby, which cannot be written to", remedy="Name the primary.")
     if not side.ends_sessions:
@@ -98,9 +100,11 @@ def of_swap(connection: Any, catalog: Catalog, side: ServerSide, others: Sequenc
     if not side.makes_databases:
         remedy = f"As a superuser: ALTER ROLE {side.role} CREATEDB;"
         yield OpsError(f"The role {side.role} may neither make nor rename databases", remedy=remedy)
-    if catalog.live is not None:
-        yield from _owner(connection, catalog.live, side)
-    names = [catalog.database, *others]
+    oids = [*([] if catalog.live is None else [catalog.live]), *([new.oid] if new else [])]
+    for owner in connection.execute(_OWNERS, (oids,)).fetchall():
+        remedy = f"As a superuser: GRANT {owner['name']} TO {side.role};"
+        yield OpsError(f"The role {side.role} is no member of {owner['name']}, who owns the database", remedy=remedy)
+    names = [catalog.database, *([new.name] if new else [])]
     for row in connection.execute(_OBSTACLES, {"names": names}).fetchall():
         yield OpsError(f"The database {row['database']} has a {row['kind']}, {row['name']}", remedy=_REMEDIES[row["kind"]])
 
@@ -136,9 +140,9 @@ def acting_role(connection: Any, manifest: Manifest, side: ServerSide, owner: st
     return owner if not side.superuser and all(row["of_owner"] for row in known.values()) else ""
 
 
-def superusers(connection: Any, catalog: Catalog) -> list[Finding]:
+def superusers(connection: Any, catalog: Catalog, side: ServerSide) -> list[Finding]:
     """Sessions that the swap cannot end; they may be gone until then."""
-    found = connection.execute(_SUPERUSERS, (catalog.live,)).fetchall() if catalog.live is not None else []
+    found = [] if catalog.live is None or side.superuser else connection.execute(_SUPERUSERS, (catalog.live,)).fetchall()
     return [
         Finding(
             id="superuser_connected",
@@ -150,13 +154,6 @@ def superusers(connection: Any, catalog: Catalog) -> list[Finding]:
         )
         for row in found
     ]
-
-
-def _owner(connection: Any, live: int, side: ServerSide) -> Iterator[OpsError]:
-    row = connection.execute(_OWNER, (live,)).fetchone()
-    if row is not None and not row["usable"]:
-        remedy = f"As a superuser: GRANT {row['owner']} TO {side.role};"
-        yield OpsError(f"The role {side.role} is no member of {row['owner']}, who owns the database", remedy=remedy)
 
 
 def _owners(connection: Any, manifest: Manifest, owner: str) -> dict[str, dict[str, Any]]:

@@ -10,9 +10,9 @@ cuts it off leaves everything as it was. `ALLOW_CONNECTIONS false` would stay af
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +32,7 @@ _LONGEST_PAUSE_SECONDS = 8.0
 
 # Only while our transaction has the database locked: ended earlier, sessions would come back before it has.
 _END_SESSIONS = """
-SELECT count(pg_terminate_backend(s.pid)) AS ended
+SELECT s.pid, pg_terminate_backend(s.pid) AS ended
 FROM pg_stat_activity s JOIN pg_roles r ON r.oid = s.usesysid
 WHERE s.datid = ANY(%(databases)s) AND (NOT r.rolsuper OR (SELECT rolsuper FROM pg_roles WHERE rolname = current_user))
   AND EXISTS (
@@ -64,9 +64,15 @@ class Change:
     def databases(self) -> list[int]:
         return [oid for oid in (self.old, self.new) if oid is not None]
 
-    def names(self, before: Sequence[str]) -> list[str]:
-        """The names of databases afterwards."""
-        return sorted({*before, self.name, *([self.aside] if self.old is not None else [])} - {self.new_name})
+    @contextmanager
+    def done(self) -> Iterator[None]:
+        """Whatever fails from now on says that it is done."""
+        try:
+            yield
+        except OpsError as error:
+            former = f" The former database is {self.aside}; state=undone goes back to it." if self.aside else ""
+            error.remedy = f"{error.remedy} {self.name} has changed already.{former}".strip()
+            raise
 
     def statements(self) -> psycopg.sql.Composed:
         """One message to the server, so that nothing waits for the network while newcomers wait."""
@@ -101,13 +107,14 @@ Sessions = Callable[[], AbstractContextManager[Any]]
 
 def swap(locker: Any, sessions: Sessions, change: Change, *, timeout_seconds: float) -> Swapped:
     """Try until it is done or the time is over; C(locker) is the session that holds the lock of the whole run."""
-    deadline, pause, tries, ended = time.monotonic() + timeout_seconds, _FIRST_PAUSE_SECONDS, 0, 0
+    deadline, pause, tries = time.monotonic() + timeout_seconds, _FIRST_PAUSE_SECONDS, 0
+    ended: set[int] = set()
     while True:
         tries, begun = tries + 1, time.monotonic()
         with sessions() as other:
             try:
-                ended += _tried(locker, other, change)
-                return Swapped(round(time.monotonic() - begun, 3), tries, ended)
+                _try(locker, other, change, ended)
+                return Swapped(round(time.monotonic() - begun, 3), tries, len(ended))
             except (psycopg.errors.QueryCanceled, psycopg.errors.ObjectInUse) as error:
                 locker.execute("ROLLBACK")
                 blockers = other.execute(_SESSIONS, (change.databases,)).fetchall()
@@ -117,20 +124,18 @@ def swap(locker: Any, sessions: Sessions, change: Change, *, timeout_seconds: fl
                 # What was lost may be no more than the answer to the commit.
                 if not _is_done(sessions, change):
                     raise
-                return Swapped(round(time.monotonic() - begun, 3), tries, ended)
+                return Swapped(round(time.monotonic() - begun, 3), tries, len(ended))
         time.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
 
-def _tried(locker: Any, other: Any, change: Change) -> int:
-    ended = 0
+def _try(locker: Any, other: Any, change: Change, ended: set[int]) -> None:
     question = {"databases": change.databases, "locker": locker.info.backend_pid}
     with ThreadPoolExecutor(1) as pool:
         renames: Future[Any] = pool.submit(locker.execute, change.statements())
         while not wait([renames], timeout=_LOOK_SECONDS).done:
-            ended += other.execute(_END_SESSIONS, question).fetchone()["ended"]
+            ended.update(row["pid"] for row in other.execute(_END_SESSIONS, question).fetchall())
         renames.result()
-    return ended
 
 
 def _is_done(sessions: Sessions, change: Change) -> bool:

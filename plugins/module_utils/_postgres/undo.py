@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from .._errors import OpsError
 from .._progress import Progress
 from .._report.finding import Finding
-from .beside import Beside, Catalog, look
+from .beside import Beside, Catalog, look, refuse_name
 from .exchange import Exchange, Outcome, Policy, Successor, Target
 from .restore_preflight import of_swap, refuse, server_side, superusers
 from .swap import Change
@@ -22,23 +22,27 @@ _SHOWN = 5
 
 def undone(target: Target, policy: Policy, progress: Progress, *, read_seconds: float, lose_rows: bool, check: bool) -> Outcome:
     """Take the last swap back, unless rows would be put aside that were written since."""
+    refuse_name(target.database)
     progress.phase("preflight")
     with target.alone(read_seconds) as locker:
         catalog = look(locker, target.database)
         kept = _newest(target, catalog)
-        refuse(of_swap(locker, catalog, server_side(locker), [kept.name]))
-        findings = superusers(locker, catalog)
+        side = server_side(locker)
+        refuse(of_swap(locker, catalog, side, kept))
+        findings = superusers(locker, catalog, side)
         progress.phase("count")
         seen = _since_then(target, catalog, kept, read_seconds)
         _refuse_loss(target, catalog, kept, seen, lose_rows)
         exchange = Exchange(target, policy, locker, progress)
         new = _successor(target, kept, read_seconds)
         change = exchange.change(catalog, catalog.named("undone", datetime.now(UTC)), new)
-        before, after = catalog.names(), change.names(catalog.names())
-        outcome = Outcome(True, new.backup, target.database, change.aside, new.rows, before, after, findings=findings)
+        after = catalog.lines_after(change.aside, kept.name)
+        outcome = Outcome(True, new.backup, target.database, change.aside, new.rows, catalog.lines(), after, findings=findings)
         if not check:
             outcome = exchange.make(change, outcome)
-            outcome = replace(outcome, findings=[*outcome.findings, *_left_behind(target, change, kept, seen, read_seconds)])
+            with change.done():
+                findings = _left_behind(target, change, kept, seen, read_seconds)
+            outcome = replace(outcome, findings=[*outcome.findings, *findings])
         progress.end()
         return outcome
 

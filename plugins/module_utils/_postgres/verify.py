@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -18,6 +17,7 @@ from .._metrics import Gauge, write_metrics
 from .._progress import Progress
 from .._report.finding import Finding
 from .._version import VERSION
+from .connection import forget_environment
 from .contents import EntryDifference
 from .examine import FAILED, PASSED, UNKNOWN, VERDICTS, Asked, Seen, examine, foresee
 from .manifest import ManifestError, load
@@ -66,9 +66,7 @@ class Outcome:
 
 def verify(repository: Repository, order: Order, progress: Progress, *, check: bool = False) -> Outcome:
     """Examine one backup, keep what was seen beside it, and say it."""
-    # What the shell or a service file tells libpq must lead nothing of this to another server.
-    for name in [name for name in os.environ if name.startswith("PG")]:
-        del os.environ[name]
+    forget_environment()
     begun = time.monotonic()
     backup = chosen(repository, order.backup)
     path = repository.path(backup)

@@ -39,12 +39,25 @@ def test_the_live_database_and_those_beside_it_are_told_by_name() -> None:
     assert (catalog.live, catalog.comment) == (5, "kept by us")
     assert sorted(other.name for other in catalog.beside) == sorted(others)
     assert [other.kind for other in catalog.kept] == ["undone", "before"]
-    assert catalog.names() == sorted(["shop", *others])
+    assert catalog.lines() == [f"{name}: database {5 if name == 'shop' else 1}" for name in sorted(["shop", *others])]
 
 
 def test_a_database_that_is_gone_has_no_oid() -> None:
     catalog = seen(row("shop__before_20261125t211700z"))
-    assert (catalog.live, catalog.names()) == (None, ["shop__before_20261125t211700z"])
+    assert (catalog.live, catalog.lines()) == (None, ["shop__before_20261125t211700z: database 1"])
+    assert catalog.lines_after("", "shop__before_20261125t211700z") == ["shop: database 1"]
+
+
+def test_a_diff_shows_which_database_has_which_name() -> None:
+    catalog = seen(row("shop", 5), row("shop__restore_20261125t211700z", 6), row("shop__before_20261124t211700z", 4))
+    restored = catalog.lines_after("shop__before_20261125t211701z", "made from backup B", without=["shop__restore_20261125t211700z"])
+    assert restored == [
+        "shop: made from backup B",
+        "shop__before_20261124t211700z: database 4",
+        "shop__before_20261125t211701z: database 5",
+    ]
+    undone = catalog.lines_after("shop__undone_20261125t211701z", "shop__before_20261124t211700z")
+    assert undone == ["shop: database 4", "shop__restore_20261125t211700z: database 6", "shop__undone_20261125t211701z: database 5"]
 
 
 @pytest.mark.parametrize(
@@ -70,6 +83,14 @@ def test_how_a_database_was_put_aside_is_read_back() -> None:
     assert catalog.kept[0].replaced == REPLACED
 
 
+def test_only_what_was_restored_to_the_end_says_that_it_is_ready() -> None:
+    ready = beside.Ready("20261125T200000Z", "ab12", 900)
+    name = "shop__restore_20261125t211900z"
+    assert seen(row(name, 1, ready.render())).leftovers[0].ready == ready
+    assert seen(row(name, 1, beside.restoring("20261125T200000Z"))).leftovers[0].ready is None
+    assert seen(row("shop__before_20261125t211900z", 1, ready.render())).kept[0].ready is None
+
+
 @pytest.mark.parametrize(("live", "origin"), [(7, "20261125T200000Z"), (8, "")])
 def test_the_live_database_is_known_to_come_from_a_backup(live: int, origin: str) -> None:
     assert seen(row("shop", live), row("shop__before_20261125t211900z", 1, REPLACED.render())).origin == origin
@@ -93,6 +114,12 @@ def test_a_name_that_would_be_cut_off_is_refused(name: str, refused: bool) -> No
     assert (len(longest.encode()) > 63) is refused
     if refused:
         with pytest.raises(OpsError, match="at most 37 bytes"):
-            beside.refuse_long_name(name)
+            beside.refuse_name(name)
     else:
-        beside.refuse_long_name(name)
+        beside.refuse_name(name)
+
+
+@pytest.mark.parametrize("name", ["postgres", "template0", "template1"])
+def test_the_databases_of_postgresql_itself_are_refused(name: str) -> None:
+    with pytest.raises(OpsError, match="PostgreSQL itself"):
+        beside.refuse_name(name)
