@@ -14,8 +14,10 @@ from dataclasses import dataclass
 
 CONTRACT_PREFIX = "endpoint_stats_"
 CONTRACT = (
+    "endpoint_stats_backups_dir",
     "endpoint_stats_cluster",
     "endpoint_stats_kubeconfig",
+    "endpoint_stats_metrics_dir",
     "endpoint_stats_namespace",
     "endpoint_stats_postgresql",
     "endpoint_stats_redis",

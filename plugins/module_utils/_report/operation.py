@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -16,6 +16,8 @@ from .document import SEVERITIES
 from .finding import Finding
 from .redact import clean
 from .store import reports
+from .words import moment as read_moment
+from .words import number, seconds, size
 
 SCHEMA = "endpoint_stats.operation_report"
 SCHEMA_VERSION = 1
@@ -27,6 +29,8 @@ _VERDICTS: Mapping[str, State] = {"passed": "succeeded", "failed": "failed", "co
 _LONGEST_CHARACTERS = 2000
 _MOST_DIFFERENCES = 200
 _HISTORY_RUNS = 20
+_SUMMARY_FACTS = 4
+_WRITTEN: Mapping[str, Callable[[Any], str]] = {"bytes": size, "seconds": seconds, "count": number, "time": read_moment, "text": str}
 
 Document = dict[str, Any]
 Result = Mapping[str, Any]
@@ -95,7 +99,15 @@ def summary(document: Document) -> str:
     first = next(iter(reasons(document)), "")
     noted = ", ".join(f"{document['counts'][severity]} {severity}" for severity in ("critical", "warning") if document["counts"][severity])
     head = f"{document['operation']} of {document['subject']}: {document['verdict']} after {document['duration_seconds']:.1f} s"
-    return ". ".join(part for part in (f"{head}, {noted}" if noted else head, first) if part)
+    known = [fact for step in document["steps"] for fact in step["facts"]][:_SUMMARY_FACTS]
+    told = ", ".join(f"{fact['label'].lower()} {value(fact)}" for fact in known)
+    shown = f" ({told})" if told else ""
+    return ". ".join(part for part in (f"{head}{f', {noted}' if noted else ''}{shown}", first) if part)
+
+
+def value(fact: Mapping[str, Any]) -> str:
+    """The value of a fact as people read it."""
+    return _WRITTEN[fact["unit"]](fact["value"])
 
 
 def earlier(directory: str, before: datetime) -> list[dict[str, Any]]:
@@ -128,14 +140,15 @@ def _verdict(steps: Iterable[Mapping[str, Any]]) -> Verdict:
 def _step(name: str, result: Result, facts: Sequence[Mapping[str, str]]) -> dict[str, Any]:
     """A step from what Ansible registered of its task: done, failed, not reached, skipped or without an answer of its host."""
     failure = result.get("failure") or {}
-    differences = [{key: clean(value) for key, value in sorted(difference.items())} for difference in result.get("differences") or []]
+    given = result.get("differences") or (failure.get("details") or {}).get("differences") or []
+    differences = [{key: clean(text) for key, text in sorted(difference.items())} for difference in given]
     return {
         "name": name,
         "state": _state(result),
         "reason": clean(_reason(result), _LONGEST_CHARACTERS),
         "failure": {key: clean(failure.get(key) or "", _LONGEST_CHARACTERS) for key in ("summary", "where", "cause", "remedy")},
         "facts": [
-            {"label": fact["label"], "value": _value(result[fact["key"]]), "unit": fact["unit"]}
+            {"label": fact["label"], "value": _kept(result[fact["key"]]), "unit": fact["unit"]}
             for fact in facts
             if result.get(fact["key"]) not in (None, "", [])
         ],
@@ -162,7 +175,7 @@ def _reason(result: Result) -> str:
     return str(result.get("reason") or "")
 
 
-def _value(value: Any) -> Any:
+def _kept(value: Any) -> Any:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):

@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import plots, sections
-from .operation import Document, all_findings
+from .operation import Document, all_findings, value
 from .page import Head, anchor, badge, findings, page
-from .words import moment, number, plural, seconds, size, text
+from .words import moment, plural, seconds, text
 
 _KINDS = {"succeeded": "healthy", "could_not_verify": "could_not_check", "failed": "critical", "skipped": "info", "not_reached": "info"}
 _WORDS = {
@@ -21,7 +21,6 @@ _WORDS = {
     "skipped": "skipped",
     "not_reached": "not reached",
 }
-_WRITTEN: Mapping[str, Callable[[Any], str]] = {"bytes": size, "seconds": seconds, "count": number, "time": moment, "text": str}
 
 
 def render(document: Document) -> str:
@@ -57,7 +56,7 @@ def _head(document: Document) -> Head:
 
 def _tile(step: Mapping[str, Any]) -> str:
     kind = _KINDS[step["state"]]
-    first = next((f"{fact['label']}: {_fact(fact)}" for fact in step["facts"]), "")
+    first = next((f"{fact['label']}: {value(fact)}" for fact in step["facts"]), "")
     return (
         f'<a class="tile {kind}" href="#{anchor(step["name"])}"><strong>{text(step["name"])}</strong>'
         f'{badge(kind, _WORDS[step["state"]])}<span class="fact">{text(first)}</span></a>'
@@ -101,14 +100,10 @@ def _differences(document: Document) -> str:
 def _step(step: Mapping[str, Any]) -> str:
     kind = _KINDS[step["state"]]
     reason = f'<p class="reason {kind}">{text(step["reason"])}</p>' if step["reason"] else ""
-    facts = sections.facts((fact["label"], _fact(fact)) for fact in step["facts"]) if step["facts"] else ""
+    facts = sections.facts((fact["label"], value(fact)) for fact in step["facts"]) if step["facts"] else ""
     nothing = '<p class="quiet">There is nothing to show.</p>' if not (reason or facts) else ""
     name = text(step["name"])
     return f'<section id="{anchor(step["name"])}"><h2>{name} {badge(kind, _WORDS[step["state"]])}</h2>{reason}{facts}{nothing}</section>'
-
-
-def _fact(fact: Mapping[str, Any]) -> str:
-    return _WRITTEN[fact["unit"]](fact["value"])
 
 
 def _time(document: Document) -> str:

@@ -92,7 +92,8 @@ def test_what_was_done_is_shown_with_its_units() -> None:
         assert words in page
     assert "Nothing" not in page
     assert [finding["part"] for finding in all_findings(document)] == ["Back up"]
-    assert summary(document) == "backup of endpoint-stats/endpoint_stats: succeeded after 4.2 s, 1 warning"
+    shown = "backup 20261125T211700Z, size 120 MiB, rows 250\u202f000, took 3.7 s"
+    assert summary(document) == f"backup of endpoint-stats/endpoint_stats: succeeded after 4.2 s, 1 warning ({shown})"
 
 
 @pytest.mark.parametrize(
@@ -140,6 +141,13 @@ def test_secrets_are_in_neither_form() -> None:
     assert PLANTED not in canonical(document)
     assert PLANTED not in render(document)
     assert "[hidden]" in render(document)
+
+
+def test_differences_that_a_failure_tells_are_shown() -> None:
+    failure = {**FAILED["failure"], "details": {"differences": DIFFERENT["differences"]}}  # type: ignore[dict-item]
+    document = told(step("Restore", {**FAILED, "failure": failure}))
+    assert document["counts"]["differences"] == 2
+    assert "public.requests" in Page(render(document)).words
 
 
 def test_differences_are_listed_and_not_without_end() -> None:
