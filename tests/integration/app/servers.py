@@ -35,9 +35,9 @@ _GRACE_SECONDS = 30
 Answer = TypeVar("Answer")
 
 
-def install() -> None:
-    """The servers' packages; the servers that come with them are not started."""
-    missing = missing_packages(PACKAGES)
+def install(packages: tuple[str, ...] = PACKAGES) -> None:
+    """What the servers need; servers that come with a package are not started."""
+    missing = missing_packages(packages)
     if not missing:
         return
     ours = not _POLICY.exists()
@@ -88,6 +88,7 @@ class Process:
     """A server that can be stopped and started again."""
 
     stopped_by = signal.SIGTERM
+    start_seconds: float = 15
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -104,7 +105,7 @@ class Process:
     def start(self) -> None:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(self.argv(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, **self.options())
-        wait_until(self.is_ready, f"answer of {self.argv()[0]}: {self.log}")
+        wait_until(self.is_ready, f"answer of {self.argv()[0]}: {self.log}", self.start_seconds)
 
     def is_ready(self) -> bool:
         assert self.process is not None
@@ -155,6 +156,7 @@ class PostgreSQL(Process):
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": self.directory,
             "fsync": "off",
+            "max_prepared_transactions": 2,
             "ssl": "on",
             "ssl_cert_file": self.directory / "tls.crt",
             "ssl_key_file": self.directory / "tls.key",
@@ -167,24 +169,25 @@ class PostgreSQL(Process):
     def is_ready(self) -> bool:
         return (
             super().is_ready()
-            and subprocess.run([*self._psql("postgres"), "--command=SELECT 1"], capture_output=True, check=False).returncode == 0
+            and subprocess.run([*self.psql("postgres"), "--command=SELECT 1"], capture_output=True, check=False).returncode == 0
         )
 
-    def _psql(self, database: str) -> list[str]:
+    def psql(self, database: str) -> list[str]:
+        """The command of a superuser's session."""
         where = [f"--host={self.directory}", f"--port={self.port}", "--username=admin", f"--dbname={database}"]
         options = ["--no-psqlrc", "--tuples-only", "--no-align", "--quiet", "--set=ON_ERROR_STOP=1"]
         return [str(BINARIES / "psql"), *options, *where]
 
     def sql(self, statement: str, database: str = "endpoint_stats") -> str:
         """What a statement of the superuser answers."""
-        done = subprocess.run([*self._psql(database), f"--command={statement}"], capture_output=True, text=True, check=False)
+        done = subprocess.run([*self.psql(database), f"--command={statement}"], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
     @contextlib.contextmanager
     def locked(self, table: str) -> Iterator[None]:
         """Nobody else reads or writes a table."""
-        argv = self._psql("endpoint_stats")
+        argv = self.psql("endpoint_stats")
         with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as session:
             assert session.stdin is not None
             assert session.stdout is not None
@@ -193,6 +196,19 @@ class PostgreSQL(Process):
             assert session.stdout.readline() == "held\n"
             yield
             session.stdin.close()
+
+    @contextlib.contextmanager
+    def repeated(self, statement: str) -> Iterator[None]:
+        """A session that runs a statement a hundred times a second."""
+        argv = self.psql("endpoint_stats")
+        with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as session:
+            assert session.stdin is not None
+            session.stdin.write(f"{statement} \\watch 0.01\n")
+            session.stdin.close()
+            try:
+                yield
+            finally:
+                session.terminate()
 
 
 class Redis(Process):
