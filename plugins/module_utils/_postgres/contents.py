@@ -23,6 +23,7 @@ _NAME = r'(?:"[^"]+"|\w+)'
 _TYPE = rf"(?:character varying|double precision|bit varying|time(?:stamp)?(?:\(\d\))? with(?:out)? time zone|(?:{_NAME}\.)?{_NAME})"
 _CAST = re.compile(rf"::{_TYPE}(?:\([\d,]+\))?(?:\[\])*")
 _BRACKETS = re.compile(r"[()\s]")
+_USUAL_METHOD = "heap"
 _STORED = ("TABLE", "MATERIALIZED VIEW")
 
 
@@ -67,14 +68,15 @@ def _entries(text: str, casts: bool) -> Iterator[Entry]:
     if not heads:
         return
     ends = [head.start() for head in heads[1:]] + [_end(text)]
-    before, access_method = text[: heads[0].start()], ""
+    before, access_method = text[: heads[0].start()], _USUAL_METHOD
     for head, end in zip(heads, ends, strict=True):
         access_method = _set_before(before) or access_method
         before = text[head.end() : end]
         body = _STATE.sub("", before).strip()
         if not casts:
             body = _BRACKETS.sub("", _CAST.sub("", body))
-        yield _entry(head, f"{body}\n-- {access_method}" if head["kind"] in _STORED else body)
+        odd = head["kind"] in _STORED and access_method != _USUAL_METHOD
+        yield _entry(head, f"{body}\n-- {access_method}" if odd else body)
 
 
 def _set_before(text: str) -> str:

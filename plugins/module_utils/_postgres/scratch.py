@@ -23,7 +23,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from signal import SIGQUIT
@@ -77,16 +77,17 @@ class Needs:
 
 @dataclass(frozen=True)
 class Scratch:
-    """The running server; its superuser has a name that nobody else has."""
+    """The running server; its superuser has a name that nobody else has. C(started) is how much it had logged when it was ready."""
 
     server: Server
     who: Credentials
     process: Popen[str]
     log: Path
+    started: int = 0
 
     def trouble(self) -> str:
         """What the server itself suffered from, empty when it was well."""
-        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = self.log.read_bytes()[self.started :].decode(errors="replace").splitlines()
         if self.process.poll() is not None:
             return f"the server ended with status {self.process.returncode}: {_end(self.log)}"
         return next((line for line in lines if _OWN_TROUBLE.search(line)), "")
@@ -141,7 +142,7 @@ def running(directory: Path, programs: Programs, needs: Needs, deadline: Deadlin
             here = Server(str(own), _PORT, "postgres", "", "", timeout(deadline))
             scratch = Scratch(here, Credentials(name, ""), process, log)
             _await(scratch, deadline)
-            yield scratch
+            yield replace(scratch, started=log.stat().st_size)
 
 
 def timeout(deadline: Deadline) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.postgres import support
+from tests.integration.postgres import damage, support
 
 
 @pytest.fixture(scope="session")
@@ -43,3 +43,10 @@ def backups(made_backup: Path, room: Path) -> Path:
     for path in (copy, *copy.rglob("*")):
         support.own(path)
     return copy
+
+
+@pytest.fixture
+def backup(place: support.Place, backups: Path) -> damage.Backup:
+    """The one in it."""
+    (path,) = (path for path in backups.iterdir() if path.name.startswith("2"))
+    return damage.Backup(place, path)

@@ -70,3 +70,10 @@ def test_types_of_casts_are_recognised_whole() -> None:
     plain = "DEFAULT " + ", ".join("'x'" for _ in types)
     with_casts, without = (HEADER + TABLE.replace("id integer", text) + TRAILER for text in (sql, plain))
     assert entries(with_casts, casts=False) == entries(without, casts=False)
+
+
+def test_a_table_without_storage_does_not_depend_on_its_neighbours() -> None:
+    """No access method is chosen for a partitioned table, so what is in force there is that of whatever came before."""
+    partitioned = TABLE.replace(");", ")\nPARTITION BY RANGE (id);")
+    after_another = entries(HEADER + STATE + TABLE.replace("public.t", "public.s").replace("Name: t", "Name: s") + partitioned + TRAILER)
+    assert entries(HEADER + partitioned + TRAILER)[0] in after_another

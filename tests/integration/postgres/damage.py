@@ -1,0 +1,132 @@
+# Copyright: Endpoint Statistics Operations contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What can become of a backup: bytes that rot, hands that edit, dumps that lack something although every checksum agrees."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._deadline import Deadline
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import load, manifest
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.contents import entries
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.programs import found
+
+from tests.integration.app import servers
+from tests.integration.postgres import support
+from tests.integration.postgres.support import DATABASE, Place
+
+
+@dataclass(frozen=True)
+class Backup:
+    """One backup that may be damaged; C(repository) is the directory it is in."""
+
+    place: Place
+    path: Path
+
+    @property
+    def repository(self) -> Path:
+        return self.path.parent
+
+    def verify(self, room: Path, **options: Any) -> support.Outcome:
+        """The module's own word on it."""
+        known = {"directory": str(self.repository), "scratch_dir": str(room / "scratch"), "require_passed": False}
+        return self.place.good(self.place.run("pg_backup_verify", {**known, **options}))
+
+    @property
+    def manifest(self) -> manifest.Manifest:
+        return manifest.load(self.path)
+
+    @property
+    def busiest(self) -> str:
+        """The table with the most rows: the partition of the month, mostly."""
+        return max(self.manifest.tables, key=lambda table: table.rows).name
+
+    def data_file(self, table: str) -> Path:
+        """The file that holds the rows of a table."""
+        argv = [str(servers.BINARIES / "pg_restore"), "--list", str(self.path / "dump")]
+        listed = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
+        number = next(line.split(";")[0] for line in listed.splitlines() if f" TABLE DATA public {table} " in line)
+        return self.path / "dump" / f"{number}.dat.gz"
+
+    def forge(self, **changes: Any) -> None:
+        """A manifest that says something else, and agrees with itself."""
+        write(self.path / manifest.FILE_NAME, replace(self.manifest, **changes).render())
+
+    def forge_document(self, **changes: Any) -> None:
+        """The same with what no manifest of ours can say."""
+        document = json.loads((self.path / manifest.FILE_NAME).read_text()) | changes
+        del document["sha256"]
+        write(self.path / manifest.FILE_NAME, json.dumps({**document, "sha256": manifest._digest(document)}))
+
+    def reseal(self) -> None:
+        """A manifest that agrees with the files as they are now."""
+        paths = sorted(path for path in self.path.rglob("*") if path.is_file() and path.name != manifest.FILE_NAME)
+        files = [manifest.BackupFile(str(path.relative_to(self.path)), path.stat().st_size, manifest.hash_file(path)) for path in paths]
+        self.forge(files=tuple(files))
+
+    def replace(self, name: str, change: Callable[[bytes], bytes], *, reseal: bool = False) -> None:
+        """Other bytes in a file."""
+        path = self.path / name
+        before = path.read_bytes()
+        after = change(before)
+        assert before != after
+        path.write_bytes(after)
+        if reseal:
+            self.reseal()
+
+    def edit_rows(self, table: str, change: Callable[[list[bytes]], list[bytes]]) -> None:
+        """Other rows in the dump, with checksums that agree."""
+        path = self.data_file(table)
+        before = gzip.decompress(path.read_bytes()).splitlines(keepends=True)
+        after = change(before)
+        assert before != after
+        path.write_bytes(gzip.compress(b"".join(after)))
+        self.reseal()
+
+    def graft(self, sql: str, *options: str) -> None:
+        """The dump of a database that differs, under the manifest of the one that was backed up."""
+        with copied(self.place, sql) as database:
+            dump = self.path / "dump"
+            shutil.rmtree(dump)
+            where = [f"--host={self.place.directory / 'postgresql'}", f"--port={self.place.postgresql.port}", "--username=admin"]
+            argv = [str(servers.BINARIES / "pg_dump"), "--format=directory", f"--file={dump}", "--compress=1", *where, *options, database]
+            subprocess.run(argv, check=True, capture_output=True)
+        for path in (dump, *dump.iterdir()):
+            support.own(path)
+        self.reseal()
+
+    def believe_dump(self) -> None:
+        """A manifest that lists what the dump consists of now."""
+        statements = load.statements(found(load.PROGRAMS, 15), self.path / "dump", Deadline(60))
+        self.forge(entries=tuple(entries(statements)))
+
+
+def write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+    support.own(path)
+
+
+def flipped(position: int) -> Callable[[bytes], bytes]:
+    """One bit of one byte is another."""
+    return lambda data: data[:position] + bytes([data[position] ^ 1]) + data[position + 1 :]
+
+
+@contextlib.contextmanager
+def copied(place: Place, statements: str) -> Iterator[str]:
+    """A copy of the database in which something is otherwise."""
+    name = f"{DATABASE}_copy"
+    place.postgresql.sql(f"CREATE DATABASE {name} TEMPLATE {DATABASE} OWNER owner STRATEGY file_copy", "postgres")
+    try:
+        if statements:
+            place.postgresql.sql(statements, name)
+        yield name
+    finally:
+        place.postgresql.sql(f"DROP DATABASE {name} WITH (FORCE)", "postgres")
