@@ -26,6 +26,8 @@ PARTS = {
     "jobs": "Scheduled jobs",
     "certificates": "Certificates",
 }
+# Parts that not every stack has; one that is not given is not missed.
+_OTHERS = {"search": "Search engine"}
 SEVERITIES = ("critical", "warning", "info")
 State = Literal["healthy", "findings", "could_not_check"]
 Verdict = Literal["healthy", "warning", "could_not_check", "critical"]
@@ -161,7 +163,7 @@ def gate_reasons(gate: str, document: Mapping[str, Any]) -> list[str]:
 
 
 def title(part: str) -> str:
-    return PARTS.get(part, part.replace("_", " ").capitalize())
+    return {**PARTS, **_OTHERS}.get(part, part.replace("_", " ").capitalize())
 
 
 def _part(name: str, given: Mapping[str, Any] | None) -> dict[str, Any]:

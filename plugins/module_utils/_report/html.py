@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from . import plots, sections
+from . import plots, sections, tables
 from .document import all_findings, title
 from .page import Head, anchor, badge, findings, page
 from .words import moment, plural, seconds, text
@@ -98,7 +98,7 @@ def _timings(parts: Mapping[str, Mapping[str, Any]]) -> str:
         return ""
     longest = max([*known.values(), 0.001])
     rows = [[text(title(name)), plots.filled(taken / longest, seconds(taken))] for name, taken in known.items()]
-    return f'<section id="timings"><h2>How long asking took</h2>{sections.table(["Part", "|Time"], rows)}</section>'
+    return f'<section id="timings"><h2>How long asking took</h2>{tables.table(["Part", "|Time"], rows)}</section>'
 
 
 def _footer(document: Mapping[str, Any]) -> str:

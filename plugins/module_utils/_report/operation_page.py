@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from . import plots, sections
+from . import plots, tables
 from .operation import Document, all_findings, value
 from .page import Head, anchor, badge, findings, page
 from .words import moment, plural, seconds, text
@@ -79,7 +79,7 @@ def _reason(step: Mapping[str, Any]) -> str:
         f'<p class="reason {_KINDS[step["state"]]}"><strong>{text(step["name"])}:</strong> {text(failure["summary"] or step["reason"])}</p>'
     )
     known = [(label, failure[key]) for label, key in (("Where", "where"), ("Cause", "cause"), ("What to do", "remedy")) if failure[key]]
-    return head + (sections.table(["!", ""], [[text(label), text(value)] for label, value in known]) if known else "")
+    return head + (tables.table(["!", ""], [[text(label), text(value)] for label, value in known]) if known else "")
 
 
 def _differences(document: Document) -> str:
@@ -89,7 +89,7 @@ def _differences(document: Document) -> str:
     more = document["counts"]["differences"] - len(rows)
     columns = list(dict.fromkeys(key for key in ("subject", "kind", "expected", "found") if any(key in row for row in rows)))
     columns += sorted({key for row in rows for key in row} - {*columns, "step"})
-    table = sections.table(
+    table = tables.table(
         [*(column.capitalize() for column in columns), "!Step"],
         [[*(text(row.get(column, "")) for column in columns), text(row["step"])] for row in rows],
     )
@@ -100,7 +100,7 @@ def _differences(document: Document) -> str:
 def _step(step: Mapping[str, Any]) -> str:
     kind = _KINDS[step["state"]]
     reason = f'<p class="reason {kind}">{text(step["reason"])}</p>' if step["reason"] else ""
-    facts = sections.facts((fact["label"], value(fact)) for fact in step["facts"]) if step["facts"] else ""
+    facts = tables.facts((fact["label"], value(fact)) for fact in step["facts"]) if step["facts"] else ""
     nothing = '<p class="quiet">There is nothing to show.</p>' if not (reason or facts) else ""
     name = text(step["name"])
     return f'<section id="{anchor(step["name"])}"><h2>{name} {badge(kind, _WORDS[step["state"]])}</h2>{reason}{facts}{nothing}</section>'
@@ -112,7 +112,7 @@ def _time(document: Document) -> str:
         return ""
     longest = max([taken for _step, _phase, taken in phases] + [0.001])
     rows = [[text(name), text(phase.replace("_", " ")), plots.filled(taken / longest, seconds(taken))] for name, phase, taken in phases]
-    return f'<section id="time"><h2>Where the time went</h2>{sections.table(["!Step", "!Phase", "|Time"], rows)}</section>'
+    return f'<section id="time"><h2>Where the time went</h2>{tables.table(["!Step", "!Phase", "|Time"], rows)}</section>'
 
 
 def _history(document: Document) -> str:
@@ -129,4 +129,4 @@ def _history(document: Document) -> str:
         ]
         for run in reversed(runs)
     ]
-    return f'<section id="history"><h2>This run and those before</h2>{sections.table(["!Began", "!Verdict", "|Time"], rows)}</section>'
+    return f'<section id="history"><h2>This run and those before</h2>{tables.table(["!Began", "!Verdict", "|Time"], rows)}</section>'

@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from . import plots
+from . import plots, search
+from .tables import facts, table
 from .words import UNKNOWN, cores, moment, number, plural, seconds, share, size, text
 
 Data = Mapping[str, Any]
-_COLUMNS = {"#": "n", "|": "w", "!": "k"}
 
 
 def fact(name: str, data: Data) -> str:
@@ -23,20 +23,6 @@ def fact(name: str, data: Data) -> str:
 def body(name: str, data: Data) -> str:
     """Tables and plots of a part; of a part nobody knows here, its plain values."""
     return BODIES.get(name, _plain)(data) if data else ""
-
-
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, kind: str = "") -> str:
-    """Cells are ready for the page; a head begins with # for numbers, with | for plots, with ! for what stays on one line."""
-    classes = [_COLUMNS.get(head[:1], "") for head in heads]
-    top = "".join(f'<th class="{mark}">{text(head.lstrip("#|!"))}</th>' for head, mark in zip(heads, classes, strict=True))
-    lines = ["".join(f'<td class="{mark}">{cell}</td>' for cell, mark in zip(row, classes, strict=True)) for row in rows]
-    if not lines:
-        return '<p class="quiet">There are none.</p>'
-    return f'<div class="scroll"><table class="{kind}"><tr>{top}</tr>{"".join(f"<tr>{line}</tr>" for line in lines)}</table></div>'
-
-
-def facts(pairs: Iterable[tuple[str, str]]) -> str:
-    return "<dl>" + "".join(f"<div><dt>{text(name)}</dt><dd>{text(value)}</dd></div>" for name, value in pairs) + "</dl>"
 
 
 def _pods(data: Data) -> str:
@@ -266,6 +252,7 @@ FACTS: Mapping[str, Callable[[Data], str]] = {
     "api_log": lambda data: f"{plural(data['errors'], 'error')} in {plural(data['looked_at'], 'line')}",
     "jobs": lambda data: plural(len(data["schedules"]), "schedule"),
     "certificates": lambda data: f"{data['certificates'][0]['days_left']:.0f} days at least" if data["certificates"] else "",
+    "search": search.fact,
 }
 BODIES: Mapping[str, Callable[[Data], str]] = {
     "pods": _pods,
@@ -278,4 +265,5 @@ BODIES: Mapping[str, Callable[[Data], str]] = {
     "api_log": _api_log,
     "jobs": _jobs,
     "certificates": _certificates,
+    "search": search.body,
 }
