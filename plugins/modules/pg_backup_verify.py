@@ -64,6 +64,13 @@ options:
     description: Whether the task fails when the verdict is another one than V(passed). The result has all of its keys also then.
     type: bool
     default: true
+  accept_recorded:
+    description:
+      - Whether a passed verdict of a restore that is on record for exactly this manifest is taken for an answer; O(level) does not
+        matter then, and of the backup nothing but its manifest is read.
+      - For who restores it next and reads all of it anyway. What watches over backups has to look.
+    type: bool
+    default: false
   metrics_path:
     description: File for a Prometheus text collector; empty writes none.
     type: path
@@ -175,6 +182,11 @@ fresh:
   returned: always
   type: bool
   sample: true
+recorded_at:
+  description: When the verdict was given that O(accept_recorded) took from the records; empty where the backup was looked at.
+  returned: always
+  type: str
+  sample: ""
 findings:
   description:
     - What deserves a word, each with C(id), C(severity), C(subject), C(summary), C(evidence) and C(remedy).
@@ -205,7 +217,7 @@ NUMBERS = {"max_age_seconds": 0, "jobs": 2, "timeout_seconds": 7200, "rto_target
 def work(module: AnsibleModule) -> dict[str, Any]:
     options = module.params
     asked = Asked(**{name: options[name] for name in ("level", "database", *TEXTS, "jobs", "timeout_seconds")})
-    names = ("backup", "max_age_seconds", "rto_target_seconds", "metrics_path")
+    names = ("backup", "max_age_seconds", "rto_target_seconds", "metrics_path", "accept_recorded")
     order = Order(**{name: options[name] for name in names}, asked=asked)
     repository = opened(options["directory"], options["database"])
     outcome = verify(repository, order, Progress(options["progress_path"]), check=module.check_mode)
@@ -227,6 +239,7 @@ def main() -> None:
             "backup": {"type": "str", "default": NEWEST},
             "level": {"type": "str", "choices": list(LEVELS), "default": LEVELS[-1]},
             "require_passed": {"type": "bool", "default": True},
+            "accept_recorded": {"type": "bool", "default": False},
             "metrics_path": {"type": "path", "default": ""},
         },
         supports_check_mode=True,
