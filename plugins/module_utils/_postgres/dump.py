@@ -25,7 +25,8 @@ DUMP = "dump"
 GLOBALS = "globals.sql"
 _ROWS = re.compile(r"\d+; \d+ \d+ (?:TABLE DATA|BLOBS|BLOB DATA) ")
 _FULL = "No space left on device"
-_LOCKED = ("lock timeout", "could not obtain lock")
+# A lock that the main process waited for, and one that a worker would have had to wait for.
+_LOCKED = ("Query was: LOCK TABLE", "could not obtain lock")
 
 
 @dataclass(frozen=True)

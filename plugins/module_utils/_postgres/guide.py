@@ -67,7 +67,7 @@ for table in json.load(open("manifest.json"))["tables"]:
     text, rows = "'" + name.replace("'", "''") + "'", table["rows"]
     print(f"SELECT {text}, found, {rows} AS expected FROM (SELECT count(*) AS found FROM ONLY {name}) c WHERE found <> {rows};")
 END
-vacuumdb --analyze-only --dbname="$$DATABASE"
+vacuumdb --quiet --analyze-only --dbname="$$DATABASE"
 ```
 
 ## Put it in the place of the live one

@@ -38,7 +38,7 @@ WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
 ORDER BY 2, 3
 """
 _BLOCKERS = """
-SELECT DISTINCT format('%I.%I', n.nspname, c.relname) AS name, coalesce(l.pid, 0) AS pid, coalesce(a.usename::text, '') AS role,
+SELECT DISTINCT quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS name, coalesce(l.pid, 0) AS pid, coalesce(a.usename::text, '') AS role,
        coalesce(a.application_name, '') AS application
 FROM pg_locks l JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_stat_activity a ON a.pid = l.pid

@@ -19,7 +19,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / name).mkdir()
     monkeypatch.setattr(programs, "_INSTALLED", tmp_path / "versions")
     monkeypatch.setenv("PATH", f"{tmp_path / 'path'}:/usr/bin:/bin")
-    monkeypatch.setattr(programs.shutil, "which", lambda name, path=None: only(tmp_path, name, path))
+    monkeypatch.setattr("shutil.which", lambda name, path=None: only(tmp_path, name, path))
     return tmp_path
 
 

@@ -91,7 +91,7 @@ def test_a_place_that_cannot_be_written_is_refused_by_a_check(tmp_path: Path, mo
     (tmp_path / "file").touch()
     with pytest.raises(OpsError, match="could not be read"):
         opened(str(tmp_path / "file"), "shop", create=True, check=True)
-    monkeypatch.setattr(repository.os, "access", lambda *_: False)
+    monkeypatch.setattr("os.access", lambda *_: False)
     (tmp_path / "empty").mkdir()
     for directory in (tmp_path / "backups", tmp_path / "empty"):
         with pytest.raises(OpsError, match="not writable"):
