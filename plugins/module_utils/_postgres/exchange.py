@@ -16,7 +16,7 @@ from .._errors import OpsError
 from .._progress import Progress
 from .._report.finding import Finding
 from .._tls import Credentials
-from .beside import MAINTENANCE, Beside, Catalog, Replaced, look
+from .beside import MAINTENANCE, Beside, Catalog, Replaced, look, refuse_name
 from .connection import Server, session
 from .contents import EntryDifference
 from .repository import now
@@ -52,6 +52,9 @@ class Target:
     server: Server
     who: Credentials
     database: str
+
+    def __post_init__(self) -> None:
+        refuse_name(self.database)
 
     def session(self, database: str = MAINTENANCE, *, statement_seconds: float = 0) -> AbstractContextManager[Any]:
         milliseconds = int(min(statement_seconds, _LONGEST_TIMEOUT_SECONDS) * 1000)

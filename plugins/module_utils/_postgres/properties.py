@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from .._deps import declare
@@ -72,10 +72,17 @@ class Properties:
     """The comment goes with the name, in the swap. An empty tablespace is the one that new databases have without a right to it."""
 
     owner: str
+    grants: tuple[Grant, ...]
     tablespace: str = ""
     connection_limit: int = -1
-    grants: tuple[Grant, ...] | None = None
-    settings: tuple[Setting, ...] = field(default=())
+    settings: tuple[Setting, ...] = ()
+
+
+def of_new(owner: str) -> Properties:
+    """What PostgreSQL gives a new database."""
+    everybody = [Grant("", privilege, grantable=False) for privilege in ("CONNECT", "TEMPORARY")]
+    own = [Grant(owner, privilege, grantable=False) for privilege in ("CONNECT", "CREATE", "TEMPORARY")]
+    return Properties(owner, (*everybody, *own))
 
 
 def read(connection: Any, database: int) -> Properties:
@@ -90,10 +97,9 @@ def apply(connection: Any, database: str, wanted: Properties) -> list[Finding]:
     """Give a new database what another one has; what only an administrator may do is a finding with the statement."""
     name = psycopg.sql.Identifier(database)
     connection.execute(psycopg.sql.SQL("ALTER DATABASE {} CONNECTION LIMIT {}").format(name, wanted.connection_limit))
-    if wanted.grants is not None:
-        with connection.transaction():
-            for statement in _granting(name, wanted):
-                connection.execute(statement)
+    with connection.transaction():
+        for statement in _granting(name, wanted):
+            connection.execute(statement)
     return [finding for setting in wanted.settings for finding in _set(connection, database, setting)]
 
 
@@ -104,7 +110,7 @@ def differences(wanted: Properties, found: Properties, excused: list[Finding]) -
         "owner": (wanted.owner, found.owner),
         "tablespace": (wanted.tablespace, found.tablespace),
         "connection limit": (str(wanted.connection_limit), str(found.connection_limit)),
-        "grants": (_shown(found.grants or () if wanted.grants is None else wanted.grants), _shown(found.grants or ())),
+        "grants": (_shown(wanted.grants), _shown(found.grants)),
         "settings": (_shown([setting for setting in wanted.settings if setting.subject not in told]), _shown(found.settings)),
     }
     return [EntryDifference("database_property", name, before, after) for name, (before, after) in pairs.items() if before != after]
@@ -113,7 +119,7 @@ def differences(wanted: Properties, found: Properties, excused: list[Finding]) -
 def _granting(name: psycopg.sql.Identifier, wanted: Properties) -> Iterator[psycopg.sql.Composed]:
     for role in (psycopg.sql.SQL("PUBLIC"), psycopg.sql.Identifier(wanted.owner)):
         yield psycopg.sql.SQL("REVOKE ALL ON DATABASE {} FROM {}").format(name, role)
-    for grant in wanted.grants or ():
+    for grant in wanted.grants:
         to = psycopg.sql.Identifier(grant.role) if grant.role else psycopg.sql.SQL("PUBLIC")
         option = psycopg.sql.SQL(" WITH GRANT OPTION" if grant.grantable else "")
         yield psycopg.sql.SQL("GRANT {} ON DATABASE {} TO {}{}").format(psycopg.sql.SQL(grant.privilege), name, to, option)

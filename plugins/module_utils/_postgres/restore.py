@@ -19,7 +19,7 @@ from .._lock import in_use
 from .._progress import Progress
 from .._report.finding import Finding
 from . import compare, properties
-from .beside import Beside, Catalog, Ready, look, refuse_name, restoring
+from .beside import Beside, Catalog, Ready, look, restoring
 from .contents import EntryDifference
 from .dump import DUMP
 from .examine import PASSED, Asked, examine
@@ -100,7 +100,6 @@ class Restore:
     progress: Progress
 
     def run(self, *, check: bool) -> Outcome:
-        refuse_name(self.target.database)
         self.progress.phase("preflight")
         backup = self._chosen()
         with in_use(self.repository.path(backup)), self.target.alone(self.order.timeout_seconds) as locker:
@@ -136,7 +135,7 @@ class Restore:
         self._refuse_unproven(manifest)
         side, catalog = server_side(locker), look(locker, self.target.database)
         lost = catalog.live is None
-        wanted = Properties(manifest.database.owner) if catalog.live is None else properties.read(locker, catalog.live)
+        wanted = properties.of_new(manifest.database.owner) if catalog.live is None else properties.read(locker, catalog.live)
         refuse([*of_swap(locker, catalog, side), *of_restore(locker, manifest, side, wanted), *self._little_space(manifest)])
         dumped_by = int(manifest.pg_dump_version.split(".", maxsplit=1)[0])
         programs = found(PROGRAMS, max(side.major, dumped_by))

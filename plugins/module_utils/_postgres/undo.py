@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from .._errors import OpsError
 from .._progress import Progress
 from .._report.finding import Finding
-from .beside import Beside, Catalog, look, refuse_name
+from .beside import Beside, Catalog, look
 from .exchange import Exchange, Outcome, Policy, Successor, Target
 from .restore_preflight import of_swap, refuse, server_side, superusers
 from .swap import Change
@@ -22,7 +22,6 @@ _SHOWN = 5
 
 def undone(target: Target, policy: Policy, progress: Progress, *, read_seconds: float, lose_rows: bool, check: bool) -> Outcome:
     """Take the last swap back, unless rows would be put aside that were written since."""
-    refuse_name(target.database)
     progress.phase("preflight")
     with target.alone(read_seconds) as locker:
         catalog = look(locker, target.database)
