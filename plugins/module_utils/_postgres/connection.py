@@ -110,6 +110,12 @@ def libpq_environment(server: Server, who: Credentials) -> dict[str, str]:
     }
 
 
+def named(database: str) -> str:
+    """How a program is told a database: it takes a bare name with an equals sign for more than a name."""
+    escaped = database.replace("\\", "\\\\").replace("'", "\\'")
+    return f"dbname='{escaped}'"
+
+
 def _said(error: Exception) -> str:
     return " ".join(str(error).split())
 

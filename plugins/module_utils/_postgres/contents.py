@@ -12,7 +12,9 @@ from dataclasses import dataclass
 
 # pg_restore and pg_dump head each entry of their plain output so; a name may hold a line break, which they write as a space.
 _HEAD = re.compile(
-    r"^--\n-- (?:Data for )?Name: (?P<name>.*); Type: (?P<kind>.*); Schema: (?P<schema>.*); Owner: (?P<owner>.*)\n--\n", re.M
+    r"^--\n-- (?:Data for )?Name: (?P<name>.*); Type: (?P<kind>.*); Schema: (?P<schema>.*); Owner: (?P<owner>.*?)"
+    r"(?:; Tablespace: (?P<tablespace>.*))?\n--\n",
+    re.M,
 )
 # Random in each output, against a dump that would leave psql's restricted mode.
 _RESTRICT = re.compile(r"^\\(?:un)?restrict .*\n", re.M)
@@ -75,8 +77,11 @@ def _entries(text: str, casts: bool) -> Iterator[Entry]:
         body = _STATE.sub("", before).strip()
         if not casts:
             body = _BRACKETS.sub("", _CAST.sub("", body))
-        odd = head["kind"] in _STORED and access_method != _USUAL_METHOD
-        yield _entry(head, f"{body}\n-- {access_method}" if odd else body)
+        if head["tablespace"]:
+            body += f"\n-- in {head['tablespace']}"
+        if head["kind"] in _STORED and access_method != _USUAL_METHOD:
+            body += f"\n-- by {access_method}"
+        yield _entry(head, body)
 
 
 def _set_before(text: str) -> str:

@@ -15,7 +15,7 @@ from .._errors import OpsError
 from .._files import sync_directory
 from .._process import Completed, run
 from .._tls import Credentials
-from .connection import Server, libpq_environment
+from .connection import Server, libpq_environment, named
 from .contents import Entry, entries
 from .manifest import BackupFile, hash_file
 from .programs import Programs
@@ -41,7 +41,13 @@ class Dumper:
 
     def globals(self) -> str:
         """Roles, memberships and settings of the whole server, without passwords."""
-        argv = [self.programs["pg_dumpall"], "--globals-only", "--no-role-passwords", "--no-password", f"--database={self.server.database}"]
+        argv = [
+            self.programs["pg_dumpall"],
+            "--globals-only",
+            "--no-role-passwords",
+            "--no-password",
+            f"--database={named(self.server.database)}",
+        ]
         return self._run(argv).check("The roles of the server could not be read").stdout
 
     def dump(self, snapshot: Snapshot, directory: Path, *, jobs: int, advance: Callable[[float], None]) -> list[str]:

@@ -18,7 +18,7 @@ from .._errors import OpsError
 from .._process import Completed, run
 from .._tls import Credentials
 from . import dump
-from .connection import Server, libpq_environment
+from .connection import Server, libpq_environment, named
 from .dump import DUMP, GLOBALS, without_restrict
 from .manifest import DatabaseFacts, Manifest
 from .programs import Programs
@@ -72,7 +72,7 @@ class Loader:
             "--exit-on-error",
             f"--jobs={jobs}",
             "--no-password",
-            f"--dbname={_named(database)}",
+            f"--dbname={named(database)}",
             *([f"--role={role}"] if role else []),
             str(directory),
         ]
@@ -126,12 +126,6 @@ def missing_roles(connection: Any, manifest: Manifest) -> list[str]:
     """Roles that the backup needs and the server does not have."""
     present = {row["name"] for row in connection.execute("SELECT rolname AS name FROM pg_roles")}
     return sorted({*manifest.roles, manifest.database.owner} - present)
-
-
-def _named(database: str) -> str:
-    """pg_restore takes a name with an equals sign for more than a name."""
-    escaped = database.replace("\\", "\\\\").replace("'", "\\'")
-    return f"dbname='{escaped}'"
 
 
 def _check(kind: str, part: str, done: Completed, summary: str) -> Completed:

@@ -35,6 +35,13 @@ def test_the_access_method_belongs_to_what_is_stored_by_it() -> None:
     assert [(found.kind, found.subject) for found in differences(whole, other)] == [("entry_changed", "TABLE public.t")]
 
 
+def test_a_tablespace_is_part_of_what_lies_in_it() -> None:
+    usual = entries(HEADER + TABLE + INDEX + TRAILER)
+    elsewhere = entries(HEADER + TABLE + INDEX.replace("Owner: o", "Owner: o; Tablespace: fast") + TRAILER)
+    assert {entry.owner for entry in elsewhere} == {"o"}
+    assert [(found.kind, found.subject) for found in differences(usual, elsewhere)] == [("entry_changed", "INDEX public.i")]
+
+
 def test_what_is_random_in_a_dump_is_no_difference() -> None:
     one = entries(HEADER + TABLE + TRAILER)
     other = entries((HEADER + TABLE + TRAILER).replace("abc", "xyz"))
