@@ -1,0 +1,516 @@
+# Copyright: Endpoint Statistics Operations contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rows are lost and come back, are taken back and brought back; what stands in the way is refused, and what is killed harms nobody."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import manifest
+
+from tests.integration.app import servers
+from tests.integration.postgres import damage, gate, support
+from tests.integration.postgres.support import DATABASE, Outcome, Place
+from tools.app import python
+
+TRAFFIC = Path(__file__).with_name("traffic.py")
+PRISTINE = f"{DATABASE}_pristine"
+ADD = "INSERT INTO requests (timestamp, endpoint, response_time, status, number) VALUES (now(), '/api/1', 1, 200, 9999)"
+LOSE = f"{ADD}; DELETE FROM requests WHERE number < 1000; DROP TABLE endpoints CASCADE"  # noqa: S608 - a statement of ours
+RIGHTS = f"""
+REVOKE ALL ON DATABASE {DATABASE} FROM PUBLIC;
+GRANT CONNECT ON DATABASE {DATABASE} TO api, backup, monitoring, maintenance, restore;
+"""
+_CONTENT = """
+SELECT format('SELECT %L, md5(coalesce(string_agg(t::text, E''\\n'' ORDER BY t::text), '''')) FROM ONLY %I t', relname, relname)
+FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY 1
+"""
+_DATABASES = f"SELECT datname FROM pg_database WHERE datname LIKE '{DATABASE}%' AND datname <> '{PRISTINE}' ORDER BY 1"  # noqa: S608 - names of ours
+_CATALOG = """
+SELECT to_jsonb(d) - 'datfrozenxid' - 'datminmxid' FROM pg_database d ORDER BY 1;
+SELECT * FROM pg_db_role_setting ORDER BY 1, 2; SELECT * FROM pg_shdescription ORDER BY 1
+"""
+_FENCE = """
+SELECT count(*) FROM pg_locks WHERE locktype = 'object' AND classid = 'pg_database'::regclass AND mode = 'AccessExclusiveLock' AND granted
+"""
+_KILLED = """
+import os, signal
+from ansible_collections.endpoint_stats.ops.plugins.module_utils import _process
+from ansible_collections.endpoint_stats.ops.plugins.modules import pg_restore
+
+class Progress(pg_restore.Progress):
+    def phase(self, name, total=0, unit=""):
+        if name == {at!r}:
+            os.kill(os.getpid(), signal.SIGKILL)
+        super().phase(name, total, unit)
+
+    def advance(self, done):
+        if self._name == {within!r}:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+_process._WATCH_SECONDS = 0.01
+pg_restore.Progress = Progress
+pg_restore.main()
+"""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A database with a proven backup."""
+
+    place: Place
+    repository: Path
+    backup: str
+    content: Mapping[str, str]
+
+    def options(self, **changes: Any) -> dict[str, Any]:
+        known = {**self.place.options("restore"), "directory": str(self.repository), "database": DATABASE, "password": servers.PASSWORD}
+        return {name: value for name, value in {**known, **changes}.items() if name != "credentials_dir"}
+
+    def run(self, how: Mapping[str, Any] | None = None, **changes: Any) -> Outcome:
+        return self.place.run("pg_restore", self.options(**changes), **(how or {}))
+
+    def good(self, **changes: Any) -> dict[str, Any]:
+        return self.place.good(self.run(**changes)).result
+
+    def undo(self, **changes: Any) -> Outcome:
+        return self.run(state="undone", **changes)
+
+    def sql(self, statement: str, database: str = DATABASE) -> str:
+        return self.place.postgresql.sql(statement, database)
+
+    def lose(self) -> dict[str, str]:
+        """What is left then."""
+        self.sql(LOSE)
+        return self.seen()
+
+    def seen(self, database: str = DATABASE) -> dict[str, str]:
+        """A hash over all rows of each table."""
+        queries = self.sql(_CONTENT, database).splitlines()
+        return dict(line.split("|") for line in self.sql(" UNION ALL ".join(queries), database).splitlines())
+
+    def databases(self) -> list[str]:
+        return self.sql(_DATABASES, "postgres").splitlines()
+
+    def catalog(self) -> str:
+        """What the server knows of its databases."""
+        return self.sql(_CATALOG, "postgres")
+
+    def renew(self) -> None:
+        """The database as it was when it was backed up, and no other one."""
+        for name in self.databases():
+            self.sql(f'DROP DATABASE "{name}" WITH (FORCE)', "postgres")
+        self.sql(f"CREATE DATABASE {DATABASE} TEMPLATE {PRISTINE} OWNER owner STRATEGY file_copy", "postgres")
+        self.sql(RIGHTS, "postgres")
+
+    @contextlib.contextmanager
+    def client(self, role: str, database: str = DATABASE) -> Iterator[subprocess.Popen[str]]:
+        """A session with an open transaction."""
+        where = f"host=127.0.0.1 port={self.place.postgresql.port} user={role} dbname={database} sslmode=require"
+        remote = [str(servers.BINARIES / "psql"), "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", where]
+        argv = self.place.postgresql.psql(database) if role == "admin" else remote
+        environment = {**os.environ, "PGPASSWORD": servers.PASSWORD}
+        pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        with subprocess.Popen(argv, env=environment, text=True, **pipes) as session:
+            assert session.stdin is not None
+            assert session.stdout is not None
+            session.stdin.write("BEGIN;\nSELECT 'open';\n")
+            session.stdin.flush()
+            assert session.stdout.readline() == "open\n"
+            try:
+                yield session
+            finally:
+                with contextlib.suppress(BrokenPipeError):
+                    session.stdin.close()
+
+
+@pytest.fixture(scope="module")
+def made(place: Place) -> Iterator[Scene]:
+    with place.room() as room:
+        place.create_database()
+        place.postgresql.sql("CREATE EXTENSION pg_trgm")
+        backup = place.good(place.backup(room / "backups")).result["backup"]
+        options = {"directory": str(room / "backups"), "database": DATABASE, "scratch_dir": str(room / "scratch")}
+        assert place.good(place.run("pg_backup_verify", options)).result["verdict"] == "passed"
+        scene = Scene(place, room / "backups", backup, {})
+        place.postgresql.sql(f"CREATE DATABASE {PRISTINE} TEMPLATE {DATABASE} OWNER owner STRATEGY file_copy", "postgres")
+        yield replace(scene, content=scene.seen())
+        scene.renew()
+        place.postgresql.sql(f"DROP DATABASE {PRISTINE}", "postgres")
+        place.create_database()
+
+
+@pytest.fixture
+def scene(made: Scene) -> Scene:
+    made.renew()
+    return made
+
+
+@pytest.fixture
+def damaged(scene: Scene, room: Path) -> damage.Backup:
+    """The backup in a directory of its own, with the verdict on it."""
+    copy = room / "backups"
+    shutil.copytree(scene.repository, copy)
+    for path in (copy, *copy.rglob("*")):
+        support.own(path)
+    return damage.Backup(scene.place, copy / scene.backup)
+
+
+def test_lost_rows_and_a_dropped_table_come_back(scene: Scene, room: Path) -> None:
+    lost = scene.lose()
+    arguments = room / "arguments"
+    gate.wrapper(room, "pg_restore", before=f'echo "$@" >> {arguments}')
+    result = scene.place.good(scene.run({"programs": room / "programs"})).result
+    assert scene.seen() == scene.content
+    assert scene.seen(result["kept_database"]) == lost
+    assert scene.databases() == [DATABASE, result["kept_database"]]
+    assert re.fullmatch(rf"{DATABASE}__before_\d{{8}}t\d{{6}}z", result["kept_database"])
+    assert (result["changed"], result["backup"], result["database"], result["tries"]) == (True, scene.backup, DATABASE, 1)
+    assert (result["rows"], result["differences"], result["leftovers_removed"]) == (support.ROWS + 21, [], [])
+    assert [finding["id"] for finding in result["findings"]] == ["server_space_unknown"]
+    assert list(result["seconds"])[-7:] == ["create", "load", "compare", "analyze", "properties", "swap", "check"]
+    assert 0 < result["swap_seconds"] < 1
+    assert f"{DATABASE}: made from backup {scene.backup}" in result["diff"]["after"]
+    assert "--role=owner" in arguments.read_text()
+    assert servers.PASSWORD not in arguments.read_text() + scene.place.postgresql.log.read_text() + scene.catalog()
+    owners = "SELECT string_agg(DISTINCT relowner::regrole::text, ' ') FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+    assert scene.sql(owners) == "owner"
+    assert scene.sql("SELECT extowner::regrole FROM pg_extension WHERE extname = 'pg_trgm'") == "owner"
+    assert scene.sql("SELECT count(*) > 0 FROM pg_stats WHERE schemaname = 'public'") == "t"
+
+
+def test_an_undo_goes_back_and_a_second_one_is_the_redo(scene: Scene) -> None:
+    lost = scene.lose()
+    scene.good()
+    undone = scene.place.good(scene.undo()).result
+    assert (scene.seen(), scene.seen(undone["kept_database"])) == (lost, scene.content)
+    assert (undone["backup"], undone["rows"], undone["findings"]) == ("", support.ROWS - 997, [])
+    assert scene.databases() == [DATABASE, undone["kept_database"]]
+    assert undone["kept_database"].startswith(f"{DATABASE}__undone_")
+    redone = scene.place.good(scene.undo()).result
+    assert (scene.seen(), scene.seen(redone["kept_database"])) == (scene.content, lost)
+    assert (redone["backup"], redone["rows"]) == (scene.backup, support.ROWS + 21)
+    assert scene.databases() == [DATABASE, redone["kept_database"]]
+
+
+def test_rows_written_since_are_not_undone_without_consent(scene: Scene) -> None:
+    scene.good()
+    for statement, told in {
+        "DELETE FROM requests WHERE number = 5": "some were deleted",
+        "UPDATE endpoints SET created_at = now() WHERE name = '/api/3'": "public.endpoints: 1 rows",
+        ADD: "1 rows, public.requests_y",
+    }.items():
+        scene.sql(statement)
+        before = scene.catalog()
+        refused = scene.undo()
+        assert refused.failed
+        assert told in refused.message
+        assert "lose_rows_written_since" in refused.message
+        assert scene.catalog() == before
+    written = scene.seen()
+    undone = scene.place.good(scene.undo(lose_rows_written_since=True))
+    assert undone.findings() == ["rows_put_aside"]
+    assert (scene.seen(), scene.seen(undone.result["kept_database"])) == (scene.content, written)
+
+
+def test_an_undo_without_a_word_on_what_was_replaced_needs_consent(scene: Scene) -> None:
+    kept = scene.good()["kept_database"]
+    scene.sql(f"COMMENT ON DATABASE {kept} IS 'mine'", "postgres")
+    assert "Nobody knows whether rows were written" in scene.undo().message
+    assert scene.place.good(scene.undo(lose_rows_written_since=True)).result["changed"]
+    assert scene.seen() == scene.content
+
+
+def test_under_load_clients_wait_less_than_a_second_and_read_nothing_half(scene: Scene) -> None:
+    scene.sql("DELETE FROM requests WHERE number < 1000")
+    where = {"host": "127.0.0.1", "port": scene.place.postgresql.port, "user": "api", "dbname": DATABASE, "sslmode": "require"}
+    argv = [str(python()), str(TRAFFIC), json.dumps(where)]
+    environment = {**os.environ, "PGPASSWORD": servers.PASSWORD}
+    with subprocess.Popen(argv, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as clients:
+        assert clients.stdout is not None
+        assert clients.stdout.readline() == "ready\n"
+        restored = scene.good()
+        output, _ = clients.communicate(timeout=30)
+    said = json.loads(output)
+    assert said["seen"] == [[20, 2001], [20, 3000]]
+    assert said["gap_seconds"] < 1, said
+    assert restored["sessions_ended"] >= 3
+    assert all(refused for refused in said["refused"])
+    counted = [scene.sql("SELECT count(*) FROM requests WHERE number >= 100000", name) for name in (DATABASE, restored["kept_database"])]
+    assert sum(map(int, counted)) >= said["written"]
+    assert all(map(int, counted))
+
+
+def test_a_session_in_the_way_is_ended(scene: Scene) -> None:
+    with scene.client("api") as session:
+        assert scene.good()["sessions_ended"] == 1
+        _, errors = session.communicate("SELECT 1;\n", timeout=10)
+    assert "terminating connection due to administrator command" in errors
+    assert scene.seen() == scene.content
+
+
+def test_a_superuser_in_the_way_is_named_and_the_next_run_goes_on(scene: Scene) -> None:
+    lost = scene.lose()
+    with scene.client("admin") as session:
+        refused = scene.run(swap_timeout_seconds=1)
+        pid = scene.sql("SELECT pid FROM pg_stat_activity WHERE state = 'idle in transaction'", "postgres")
+        assert "everything is as before" in refused.message
+        assert f"process {pid} of admin (a superuser)" in refused.message
+        assert scene.seen() == lost
+        assert "superuser_connected" in scene.place.good(scene.run({"check": True})).findings()
+        session.communicate("COMMIT;\n", timeout=10)
+    (left,) = [name for name in scene.databases() if "__restore_" in name]
+    went_on = scene.place.good(scene.run())
+    assert went_on.findings() == ["restored_database_reused"]
+    assert ("load" in went_on.result["seconds"], went_on.result["leftovers_removed"]) == (False, [])
+    assert left not in scene.databases()
+    assert scene.seen() == scene.content
+
+
+def test_what_was_restored_and_written_to_is_not_used_again(scene: Scene) -> None:
+    scene.lose()
+    with scene.client("admin") as session:
+        assert scene.run(swap_timeout_seconds=1).failed
+        session.communicate("COMMIT;\n", timeout=10)
+    (left,) = [name for name in scene.databases() if "__restore_" in name]
+    scene.sql("UPDATE requests SET status = 500 WHERE number = 5", left)
+    result = scene.good()
+    assert (result["leftovers_removed"], "load" in result["seconds"]) == ([left], True)
+    assert scene.seen() == scene.content
+
+
+def test_a_lost_database_gets_its_name_back(scene: Scene) -> None:
+    scene.sql(f"DROP DATABASE {DATABASE}", "postgres")
+    restored = scene.place.good(scene.run())
+    assert restored.result["kept_database"] == ""
+    assert "database_properties_default" in restored.findings()
+    assert scene.seen() == scene.content
+    assert scene.databases() == [DATABASE]
+    with scene.client("api") as session:
+        assert session.poll() is None
+
+
+def test_what_belongs_to_the_database_itself_is_made_anew(scene: Scene) -> None:
+    scene.sql(
+        f"""
+        COMMENT ON DATABASE {DATABASE} IS 'the team''s "own"; ü \\';
+        ALTER DATABASE {DATABASE} CONNECTION LIMIT 40;
+        GRANT TEMPORARY ON DATABASE {DATABASE} TO api WITH GRANT OPTION;
+        ALTER DATABASE {DATABASE} SET statement_timeout = '7s';
+        ALTER DATABASE {DATABASE} SET search_path = "$user", "odd name", public, '';
+        ALTER DATABASE {DATABASE} SET my.secret = 'Planted-setting-5e1f';
+        ALTER DATABASE {DATABASE} SET log_min_duration_statement = 1000;
+        ALTER ROLE restore IN DATABASE {DATABASE} SET lock_timeout = '3s';
+        ALTER ROLE api IN DATABASE {DATABASE} SET work_mem = '5MB'
+        """,
+        "postgres",
+    )
+    question = """
+        SELECT shobj_description(oid, 'pg_database'), datconnlimit, datdba::regrole,
+          (SELECT array_agg(a::text ORDER BY a::text) FROM unnest(datacl) a)
+        FROM pg_database WHERE datname = 'endpoint_stats';
+        SELECT setrole::regrole, unnest(setconfig) FROM pg_db_role_setting s JOIN pg_database d ON d.oid = setdatabase
+        WHERE datname = 'endpoint_stats' ORDER BY 1, 2
+        """
+    before = scene.sql(question, "postgres").splitlines()
+    restored = scene.place.good(scene.run())
+    lacking = [line for line in before if line not in scene.sql(question, "postgres").splitlines()]
+    assert sorted(lacking) == ["-|log_min_duration_statement=1000", "-|my.secret=Planted-setting-5e1f", "api|work_mem=5MB"]
+    told = {finding["subject"] for finding in restored.result["findings"] if finding["id"] == "setting_not_carried_over"}
+    assert told == {"setting log_min_duration_statement", "setting my.secret", "setting work_mem of api"}
+    assert restored.result["differences"] == []
+    assert "Planted-setting-5e1f" not in restored.output
+    assert scene.place.good(scene.undo()).result["changed"]
+    assert scene.sql(question, "postgres").splitlines() == before
+
+
+def test_check_mode_says_what_would_be_done_and_changes_nothing(scene: Scene) -> None:
+    before, files = scene.catalog(), support.tree(scene.repository)
+    foreseen = scene.place.good(scene.run({"check": True})).result
+    assert (foreseen["changed"], foreseen["backup"], foreseen["rows"], foreseen["tries"]) == (True, scene.backup, support.ROWS + 21, 0)
+    assert f"{foreseen['kept_database']}: database " in foreseen["diff"]["after"]
+    assert (scene.catalog(), support.tree(scene.repository)) == (before, files)
+    scene.good()
+    before = scene.catalog()
+    foreseen = scene.place.good(scene.undo(how={"check": True})).result
+    assert (foreseen["changed"], foreseen["kept_database"][:24]) == (True, f"{DATABASE}__undone_2"[:24])
+    assert scene.catalog() == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"password": "Planted-wrong-8d2b"}, "does not let us connect"),
+        ({"port": 9}, "does not let us connect"),
+        ({"user": "backup"}, "may neither make nor rename databases"),
+        ({"backup": "20200101T000000Z"}, "There is no backup '20200101T000000Z'"),
+        ({"directory": "/nonexistent"}, "There is no backup"),
+        ({"database": "x" * 38}, "too long to restore beside it"),
+        ({"server_free_bytes": 1000}, "The server has too little room"),
+        ({"keep_before": 0}, "keep_before must be at least 1"),
+        ({"state": "undone"}, "There is nothing to go back to"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_before_anything_is_touched(scene: Scene, changes: dict[str, Any], told: str) -> None:
+    before = scene.catalog()
+    refused = scene.run(**changes)
+    assert refused.failed
+    assert told in refused.message
+    assert "Planted-wrong-8d2b" not in refused.output
+    assert scene.catalog() == before
+
+
+def test_all_that_stands_in_the_way_on_the_server_is_told_at_once(scene: Scene) -> None:
+    scene.sql("BEGIN; UPDATE endpoints SET created_at = now(); PREPARE TRANSACTION 'left-over'")
+    scene.sql("CREATE SUBSCRIPTION mirrored CONNECTION 'host=127.0.0.1' PUBLICATION p WITH (connect = false, slot_name = NONE)")
+    scene.sql("ALTER ROLE monitoring RENAME TO monitoring_gone; REVOKE pg_signal_backend FROM restore", "postgres")
+    try:
+        before, refused = scene.catalog(), scene.run()
+        assert scene.catalog() == before
+    finally:
+        scene.sql("ALTER ROLE monitoring_gone RENAME TO monitoring; GRANT pg_signal_backend TO restore", "postgres")
+        scene.sql("DROP SUBSCRIPTION mirrored")
+        scene.sql("ROLLBACK PREPARED 'left-over'")
+    assert "4 things stand in the way" in refused.message
+    for told in ("prepared transaction, left-over", "subscription, mirrored", "Roles are missing on the server: monitoring", "may not end"):
+        assert told in refused.message
+    assert scene.good()["changed"]
+
+
+def test_what_only_a_superuser_may_make_is_refused(scene: Scene, room: Path) -> None:
+    scene.sql("CREATE EXTENSION pageinspect")
+    backup = scene.place.good(scene.place.backup(room / "backups")).result["backup"]
+    refused = scene.run(directory=str(room / "backups"), backup=backup, require_proven=False)
+    assert "only a superuser may make: EXTENSION pageinspect" in refused.message
+    assert scene.databases() == [DATABASE]
+
+
+def test_a_backup_that_nobody_has_restored_is_refused(scene: Scene, room: Path) -> None:
+    backup = scene.place.good(scene.place.backup(room / "backups")).result["backup"]
+    for changes in ({}, {"backup": backup}):
+        refused = scene.run(directory=str(room / "backups"), **changes)
+        assert refused.failed
+        assert "proven" in refused.message
+        assert "endpoint_stats.ops.verify_backups" in refused.message
+    scene.lose()
+    assert scene.good(directory=str(room / "backups"), backup=backup, require_proven=False)["backup"] == backup
+    assert scene.seen() == scene.content
+
+
+def test_a_backup_that_was_changed_since_it_was_proven_is_refused(scene: Scene, damaged: damage.Backup) -> None:
+    damaged.forge(warnings=("nothing of note",))
+    refused = scene.run(directory=str(damaged.repository))
+    assert "its manifest was changed since" in refused.message
+
+
+def test_a_damaged_backup_is_refused_before_anything_is_touched(scene: Scene, damaged: damage.Backup) -> None:
+    before = scene.catalog()
+    damaged.replace("globals.sql", damage.flipped(100))
+    refused = scene.run(directory=str(damaged.repository))
+    assert f"The backup {scene.backup} is damaged; nothing was touched" in refused.message
+    assert refused.result["failure"]["details"]["differences"][0]["kind"] == "file_content"
+    assert scene.catalog() == before
+
+
+def test_what_differs_from_the_manifest_is_not_swapped_in(scene: Scene, damaged: damage.Backup) -> None:
+    before, lost = scene.databases(), scene.lose()
+    first, *others = damaged.manifest.tables
+    damaged.forge(tables=(manifest.TableRows(first.schema, first.name, first.rows + 1), *others))
+    refused = scene.run(directory=str(damaged.repository), require_proven=False, backup=scene.backup)
+    assert f"What was restored is not what the backup {scene.backup} holds" in refused.message
+    assert "The new database was dropped; the live one is as before." in refused.message
+    assert refused.result["failure"]["details"]["differences"][0]["subject"] == first.identity
+    assert (scene.databases(), scene.seen()) == (before, lost)
+
+
+def test_a_restore_that_fails_leaves_nothing(scene: Scene, room: Path) -> None:
+    lost = scene.lose()
+    gate.wrapper(room, "pg_restore", before='[ "$1" = --exit-on-error ] && { echo "no room on the server" >&2; exit 1; }')
+    refused = scene.run({"programs": room / "programs"})
+    assert "no room on the server" in refused.message
+    assert "the live one is as before" in refused.message
+    assert (scene.databases(), scene.seen()) == ([DATABASE], lost)
+
+
+def test_a_second_run_at_the_same_time_is_refused(scene: Scene, room: Path) -> None:
+    with gate.of_function(room, "_postgres.restore:examine", module="pg_restore") as stopped:
+        first = scene.place.start("pg_restore", scene.options(), code=stopped.code)
+        stopped.wait()
+        for second in (scene.run(), scene.undo()):
+            assert f"Another restore or undo of {DATABASE} is at work" in second.message
+        stopped.open()
+        assert scene.place.good(first.outcome()).result["changed"]
+    assert scene.seen() == scene.content
+
+
+def test_older_databases_that_were_put_aside_are_named_and_dropped_only_when_told(scene: Scene) -> None:
+    first = scene.good()["kept_database"]
+    second = scene.place.good(scene.run())
+    assert [(finding["id"], finding["subject"]) for finding in second.result["findings"]][1:] == [("kept_database_surplus", first)]
+    old, strange = f"{DATABASE}__before_20200102t000000z", f"{DATABASE}__before_20200101t000000z"
+    scene.sql(f"ALTER DATABASE {first} RENAME TO {old}", "postgres")
+    scene.sql(f"CREATE DATABASE {strange} OWNER owner", "postgres")
+    third = scene.place.good(scene.run(drop_before_older_than_seconds=86400, keep_before=2, server_free_bytes=10**12))
+    assert {finding["subject"]: finding["id"] for finding in third.result["findings"]} == {
+        old: "kept_database_dropped",
+        strange: "kept_database_surplus",
+    }
+    assert scene.databases() == [DATABASE, strange, second.result["kept_database"], third.result["kept_database"]]
+
+
+def test_killed_in_any_phase_it_harms_nobody_and_the_next_run_goes_on(scene: Scene, room: Path) -> None:
+    lost, stranger = scene.lose(), f"{DATABASE}__restore_20200101t000000z"
+    scene.sql(f"CREATE DATABASE {stranger} OWNER owner", "postgres")
+    with gate.of_function(room, "_postgres.restore:create_database", module="pg_restore", after=True) as stopped:
+        running = scene.place.start("pg_restore", scene.options(), code=stopped.code)
+        stopped.wait()
+        running.kill()
+    kills = [{"within": "load"}, *({"at": phase} for phase in ("leftovers", "create", "load", "compare", "analyze", "properties", "swap"))]
+    for kill in kills:
+        running = scene.place.start("pg_restore", scene.options(), code=_KILLED.format(**{"at": "", "within": "", **kill}))
+        assert running.process.wait(60) == -9, running.process.communicate()
+        running.kill()
+        assert scene.seen() == lost
+        assert len([name for name in scene.databases() if "__restore_" in name]) <= 3
+    result = scene.good()
+    assert result["leftovers_removed"] == []
+    assert [finding["id"] for finding in result["findings"]] == ["restored_database_reused"]
+    assert (scene.seen(), scene.seen(result["kept_database"])) == (scene.content, lost)
+    assert scene.databases() == [DATABASE, result["kept_database"], stranger]
+
+
+def test_killed_after_the_swap_it_is_done(scene: Scene) -> None:
+    lost = scene.lose()
+    running = scene.place.start("pg_restore", scene.options(), code=_KILLED.format(at="check", within=""))
+    assert running.process.wait(60) == -9
+    running.kill()
+    (kept,) = [name for name in scene.databases() if name != DATABASE]
+    assert (scene.seen(), scene.seen(kept)) == (scene.content, lost)
+    assert scene.place.good(scene.undo()).result["changed"]
+    assert scene.seen() == lost
+
+
+def test_killed_while_newcomers_wait_it_leaves_the_database_open(scene: Scene) -> None:
+    lost = scene.lose()
+    with scene.client("admin") as session:
+        running = scene.place.start("pg_restore", scene.options(swap_timeout_seconds=60))
+        servers.wait_until(lambda: int(scene.sql(_FENCE, "postgres")), "fence", 30)
+        running.kill()
+        begun = time.monotonic()
+        with scene.client("api"):
+            assert time.monotonic() - begun < 1
+        session.communicate("COMMIT;\n", timeout=10)
+    assert scene.seen() == lost
+    assert scene.good()["changed"]
+    assert scene.seen() == scene.content
