@@ -61,7 +61,13 @@ ONE_BY_ONE = {
     "a setting of containerd": in_file("worker-1", "/etc/containerd/config.toml", APPEND, restarts=("containerd",)),
     "a program": in_file("worker-1", "/usr/local/bin/runc", "printf x >>", shown="sha256", restarts=("containerd",)),
     "a mode": Damage("control-1", ENCRYPTION, f"chmod 755 {ENCRYPTION}", f"chmod 700 {ENCRYPTION}", "0755"),
-    "a kernel parameter": Damage("worker-1", "net.ipv4.ip_forward", "sysctl -qw net.ipv4.ip_forward=0", "sysctl -qw net.ipv4.ip_forward=1"),
+    # Not net.ipv4.ip_forward: the network plugin mends that one by itself with the next pod that starts.
+    "a kernel parameter": Damage(
+        "worker-1",
+        "net.ipv4.conf.all.send_redirects",
+        "sysctl -qw net.ipv4.conf.all.send_redirects=1",
+        "sysctl -qw net.ipv4.conf.all.send_redirects=0",
+    ),
     "a route": Damage("worker-1", NETWORK, f"echo {ROUTE} > {KEPT}-route; ip route del {ROUTE}", f"ip route replace $(cat {KEPT}-route)"),
     "a setting of kubelet": in_file(
         "worker-1", "/var/lib/kubelet/config.yaml", "sed -i 's/^failSwapOn: false/failSwapOn: true/'", "failSwapOn: true", ("kubelet",)
