@@ -21,7 +21,7 @@ description:
   - O(state=undone) goes back to the database that was put aside last; the one that had the name becomes C(<database>__undone_<id>).
     Undone twice is the redo. It is refused when rows were written or deleted since.
   - Rights on the database, its settings, those of roles in it, its connection limit, tablespace, owner and comment are made anew from the
-    live one.
+    live one, and from the backup where the live one is gone.
   - The role needs C(CREATEDB), membership in the owner of the database and in C(pg_signal_backend), and C(CONNECT) to the database
     C(postgres).
 author: Endpoint Statistics Operations contributors (@endpoint-stats)
@@ -218,7 +218,7 @@ findings:
   description:
     - What deserves a word, each with C(id), C(severity), C(subject), C(summary), C(evidence) and C(remedy).
     - The C(id) is one of C(superuser_connected), C(server_space_unknown), C(other_server), C(restored_database_reused),
-      C(database_was_closed), C(database_properties_default), C(structure_not_compared), C(setting_not_carried_over), C(rows_put_aside),
+      C(database_was_closed), C(database_was_gone), C(structure_not_compared), C(setting_not_carried_over), C(rows_put_aside),
       C(kept_database_surplus), C(kept_database_in_use) and C(kept_database_dropped).
   returned: success
   type: list

@@ -15,6 +15,7 @@ from typing import Any
 
 from .._errors import OpsError
 from .contents import Entry
+from .properties import Properties
 
 SCHEMA = "endpoint_stats.pg_backup"
 SCHEMA_VERSION = 1
@@ -78,7 +79,7 @@ class ServerFacts:
 
 @dataclass(frozen=True)
 class Manifest:
-    """Times are RFC 3339 in UTC; C(roles) are those that objects and grants of the database name."""
+    """Times are RFC 3339 in UTC; C(roles) are those that objects and grants of the database name, C(properties) what a dump lacks."""
 
     id: str
     database: DatabaseFacts
@@ -94,6 +95,7 @@ class Manifest:
     entries: tuple[Entry, ...]
     files: tuple[BackupFile, ...]
     warnings: tuple[str, ...]
+    properties: Properties | None = None
 
     @property
     def bytes(self) -> int:
@@ -161,6 +163,8 @@ def _parsed(document: Any) -> Manifest:
     fields.update({key: tuple(kind(**item) for item in fields[key]) for key, kind in lists.items()})
     fields.update({key: tuple(fields[key]) for key in ("roles", "warnings")})
     fields["database"], fields["server"] = DatabaseFacts(**fields["database"]), ServerFacts(**fields["server"])
+    if fields.get("properties"):
+        fields["properties"] = Properties.parsed(fields["properties"])
     for file in fields["files"]:
         _refuse_outside(file.path)
     return Manifest(**fields)

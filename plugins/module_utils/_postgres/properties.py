@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,20 +21,23 @@ with declare("psycopg", minimum="3.1"):
 # Their values are lists of names, already quoted where they have to be; pg_dump knows the same ones.
 _LISTS = {"local_preload_libraries", "search_path", "session_preload_libraries", "shared_preload_libraries", "temp_tablespaces"}
 
+_REFUSALS = ("InsufficientPrivilege", "CantChangeRuntimeParam", "UndefinedObject", "InvalidParameterValue")
 _DATABASE = """
 SELECT pg_get_userbyid(d.datdba) AS owner, d.datconnlimit AS connection_limit,
-  coalesce((SELECT spcname FROM pg_tablespace t WHERE t.oid = d.dattablespace AND t.oid <> o.dattablespace), '') AS tablespace
-FROM pg_database d, pg_database o WHERE d.oid = %s AND o.datname = 'template0'
+  coalesce((SELECT spcname FROM pg_tablespace t WHERE t.oid = d.dattablespace AND t.oid <> o.dattablespace), '') AS tablespace,
+  coalesce(shobj_description(d.oid, 'pg_database'), '') AS comment
+FROM pg_database d, pg_database o WHERE d.datname = %s AND o.datname = 'template0'
 """
 _GRANTS = """
 SELECT coalesce(r.rolname, '') AS role, a.privilege_type AS privilege, bool_or(a.is_grantable) AS grantable
 FROM pg_database d, aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a LEFT JOIN pg_roles r ON r.oid = a.grantee
-WHERE d.oid = %s GROUP BY 1, 2 ORDER BY 1, 2
+WHERE d.datname = %s GROUP BY 1, 2 ORDER BY 1, 2
 """
 _SETTINGS = """
 SELECT coalesce(r.rolname, '') AS role, s.entry AS entry
-FROM pg_db_role_setting d LEFT JOIN pg_roles r ON r.oid = d.setrole, unnest(d.setconfig) WITH ORDINALITY AS s(entry, place)
-WHERE d.setdatabase = %s ORDER BY 1, place
+FROM pg_database d JOIN pg_db_role_setting c ON c.setdatabase = d.oid LEFT JOIN pg_roles r ON r.oid = c.setrole,
+  unnest(c.setconfig) WITH ORDINALITY AS s(entry, place)
+WHERE d.datname = %s ORDER BY 1, place
 """
 
 
@@ -69,13 +72,21 @@ class Setting:
 
 @dataclass(frozen=True)
 class Properties:
-    """The comment goes with the name, in the swap. An empty tablespace is the one that new databases have without a right to it."""
+    """The comment is given with the name, in the swap. An empty tablespace is the one that new databases have without a right to it."""
 
     owner: str
     grants: tuple[Grant, ...]
     tablespace: str = ""
     connection_limit: int = -1
     settings: tuple[Setting, ...] = ()
+    comment: str = ""
+
+    @classmethod
+    def parsed(cls, document: Mapping[str, Any]) -> Properties:
+        """From what C(dataclasses.asdict) makes of it."""
+        grants = tuple(Grant(**grant) for grant in document["grants"])
+        settings = tuple(Setting(**setting) for setting in document["settings"])
+        return cls(**{**document, "grants": grants, "settings": settings})
 
 
 def of_new(owner: str) -> Properties:
@@ -85,8 +96,8 @@ def of_new(owner: str) -> Properties:
     return Properties(owner, (*everybody, *own))
 
 
-def read(connection: Any, database: int) -> Properties:
-    """Those of a database, by its OID."""
+def read(connection: Any, database: str) -> Properties:
+    """Those of a database; any role may ask."""
     facts = connection.execute(_DATABASE, (database,)).fetchone()
     grants = tuple(Grant(**row) for row in connection.execute(_GRANTS, (database,)).fetchall())
     settings = tuple(Setting(row["role"], *row["entry"].split("=", 1)) for row in connection.execute(_SETTINGS, (database,)).fetchall())
@@ -135,7 +146,7 @@ def _set(connection: Any, database: str, setting: Setting) -> Iterator[Finding]:
                 connection.execute(head + psycopg.sql.SQL("FROM CURRENT"))
             else:
                 connection.execute(head + psycopg.sql.SQL("TO {}").format(psycopg.sql.Literal(setting.value)))
-    except (psycopg.errors.InsufficientPrivilege, psycopg.errors.CantChangeRuntimeParam) as error:
+    except tuple(getattr(psycopg.errors, name) for name in _REFUSALS) as error:
         yield Finding(
             id="setting_not_carried_over",
             severity="warning",

@@ -135,7 +135,8 @@ class Restore:
         self._refuse_unproven(manifest)
         side, catalog = server_side(locker), look(locker, self.target.database)
         lost = catalog.live is None
-        wanted = properties.of_new(manifest.database.owner) if catalog.live is None else properties.read(locker, catalog.live)
+        kept = manifest.properties or properties.of_new(manifest.database.owner)
+        wanted = kept if lost else properties.read(locker, self.target.database)
         refuse([*of_swap(locker, catalog, side), *of_restore(locker, manifest, side, wanted), *self._little_space(manifest)])
         dumped_by = int(manifest.pg_dump_version.split(".", maxsplit=1)[0])
         programs = found(PROGRAMS, max(side.major, dumped_by))
@@ -217,9 +218,10 @@ class Restore:
             remedy = "Find out who closed it, and why, before the application writes to the restored one."
             yield Finding("database_was_closed", "warning", self.target.database, text, "ALLOW_CONNECTIONS is false", remedy)
         if catalog.live is None:
-            text = "the live database is gone: rights on the database, its settings, its limit and its comment are those of a new one"
+            whose = "a new one" if manifest.properties is None else "the backup"
+            text = f"the live database is gone: rights on the database, its settings, its limit and its comment are those of {whose}"
             remedy = "Run the playbook endpoint_stats.ops.app_stack, which gives the stack's database its rights."
-            yield Finding("database_properties_default", "warning", self.target.database, text, "no database has the name", remedy)
+            yield Finding("database_was_gone", "warning", self.target.database, text, "no database has the name", remedy)
 
     def _made(self, locker: Any, plan: Plan, outcome: Outcome) -> Outcome:
         deadline = Deadline(self.order.timeout_seconds, "restore_timeout_seconds")
@@ -231,7 +233,7 @@ class Restore:
             with self._session(plan, deadline) as connection:
                 connection.execute("ANALYZE")
             self.progress.phase("properties")
-            found, differing = self._given(locker, plan, oid)
+            found, differing = self._given(locker, plan)
             exchange = Exchange(self.target, self.policy, locker, self.progress)
             change = exchange.change(plan.catalog, plan.aside, self._ready(locker, plan, oid))
         return exchange.make(change, replace(outcome, findings=[*findings, *found], differences=differing))
@@ -264,7 +266,7 @@ class Restore:
     def _ready(self, locker: Any, plan: Plan, oid: int) -> Successor:
         """It says of itself that it is whole, for a later run if this one cannot swap it in."""
         self._say(locker, plan, Ready(plan.manifest.id, plan.manifest.sha256, next_transaction(locker)).render())
-        return Successor(oid, plan.facts.name, plan.catalog.comment, plan.manifest.id, plan.manifest.rows)
+        return Successor(oid, plan.facts.name, plan.wanted.comment, plan.manifest.id, plan.manifest.rows)
 
     @staticmethod
     def _say(locker: Any, plan: Plan, comment: str) -> None:
@@ -300,10 +302,11 @@ class Restore:
         remedy = "Look at what is named."
         return [Finding("structure_not_compared", "warning", plan.manifest.id, text, _few(made), remedy)] if made else []
 
-    def _given(self, locker: Any, plan: Plan, oid: int) -> tuple[list[Finding], list[EntryDifference]]:
+    @staticmethod
+    def _given(locker: Any, plan: Plan) -> tuple[list[Finding], list[EntryDifference]]:
         """What belongs to the live database itself."""
         findings = properties.apply(locker, plan.facts.name, plan.wanted)
-        return findings, properties.differences(plan.wanted, properties.read(locker, oid), findings)
+        return findings, properties.differences(plan.wanted, properties.read(locker, plan.facts.name), findings)
 
     def _session(self, plan: Plan, deadline: Deadline) -> AbstractContextManager[Any]:
         return self.target.session(plan.facts.name, statement_seconds=deadline.left())

@@ -38,7 +38,9 @@ SELECT name FROM pg_available_extension_versions WHERE name = ANY(%s) GROUP BY 1
 _OWNERS = """
 SELECT DISTINCT pg_get_userbyid(datdba) AS name FROM pg_database WHERE oid = ANY(%s) AND NOT pg_has_role(current_user, datdba, 'USAGE')
 """
-_TABLESPACE = "SELECT has_tablespace_privilege(%s, 'CREATE') AS usable"
+_TABLESPACE = """
+SELECT coalesce((SELECT has_tablespace_privilege(oid, 'CREATE') FROM pg_tablespace WHERE spcname = %s), false) AS usable
+"""
 _OBSTACLES = """
 SELECT 'prepared transaction' AS kind, gid AS name, database FROM pg_prepared_xacts WHERE database = ANY(%(names)s)
 UNION ALL
@@ -124,7 +126,7 @@ def of_restore(connection: Any, manifest: Manifest, side: ServerSide, wanted: Pr
         remedy = f"As a superuser: GRANT {', '.join(strangers)} TO {side.role};"
         yield OpsError(f"The role {side.role} is no member of owners in the backup: {_few(strangers)}", remedy=remedy)
     if wanted.tablespace and not connection.execute(_TABLESPACE, (wanted.tablespace,)).fetchone()["usable"]:
-        remedy = f"As a superuser: GRANT CREATE ON TABLESPACE {wanted.tablespace} TO {side.role};"
+        remedy = f"As a superuser, and where there is none make it first: GRANT CREATE ON TABLESPACE {wanted.tablespace} TO {side.role};"
         yield OpsError(f"The role {side.role} may not use the tablespace of the database, {wanted.tablespace}", remedy=remedy)
     if lacking := missing_extensions(connection, manifest):
         yield OpsError(f"Extensions are not installed on the server: {_few(lacking)}", remedy="Install their packages on the server.")

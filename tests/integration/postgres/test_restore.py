@@ -291,10 +291,14 @@ def test_what_was_restored_and_written_to_is_not_used_again(scene: Scene) -> Non
 
 
 def test_a_lost_database_gets_its_name_back(scene: Scene) -> None:
+    rights = "SELECT array_agg(a::text ORDER BY a::text) FROM pg_database, unnest(datacl) a WHERE datname = 'endpoint_stats'"
+    before = scene.sql(rights)
     scene.sql(f"DROP DATABASE {DATABASE}", "postgres")
     restored = scene.place.good(scene.run())
     assert restored.result["kept_database"] == ""
-    assert "database_properties_default" in restored.findings()
+    assert "database_was_gone" in restored.findings()
+    assert scene.sql(rights) == before
+    assert "api=c/owner" in before
     assert scene.seen() == scene.content
     assert scene.databases() == [DATABASE]
     with scene.client("api") as session:
