@@ -26,9 +26,11 @@ def fact(data: Data) -> str:
 
 
 def body(data: Data) -> str:
-    """A part that could not be looked at at all has its coverage, and nothing else."""
+    """Of an engine that does not answer the reason above says all there is."""
+    if not data.get("engine"):
+        return ""
     sections = [
-        ("", _head(data) if data.get("engine") else ""),
+        ("", _head(data)),
         ("Nodes", _nodes(data) if data.get("nodes") else ""),
         ("Shards without a node", _unassigned(data["unassigned"]) if data.get("unassigned") else ""),
         ("Its own health report", _indicators(data["indicators"]) if data.get("indicators") else ""),

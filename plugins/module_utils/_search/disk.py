@@ -90,10 +90,11 @@ def parsed(setting: str, headroom: str = "") -> Watermark:
     """C(85%) and C(0.85) are what may be used, C(500mb) is what stays free."""
     text = setting.strip().lower()
     try:
+        cap = _UNLIMITED if headroom in ("", "-1") else _bytes(headroom)
         if text.endswith("%"):
-            return Watermark(setting, float(text[:-1]), 0, _bytes(headroom))
+            return Watermark(setting, float(text[:-1]), 0, cap)
         if re.fullmatch(r"[01](\.\d*)?|\.\d+", text) and float(text) <= 1:
-            return Watermark(setting, 100 * float(text), 0, _bytes(headroom))
+            return Watermark(setting, 100 * float(text), 0, cap)
         return Watermark(setting, None, _bytes(text))
     except ValueError as error:
         raise OpsError(f"{setting!r} is no watermark", cause=str(error)) from error
@@ -154,8 +155,6 @@ def _watermark(settings: Mapping[str, Mapping[str, Any]], stage: Stage) -> Water
 
 
 def _bytes(text: str) -> int:
-    if not text or text == "-1":
-        return _UNLIMITED
     match = _SIZE.match(text.strip().lower())
     if not match or match[2] not in _UNITS:
         raise ValueError(f"{text!r} is no size")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from .._errors import OpsError
+from .._report.redact import clean
 from .http import Client, QuestionError, Server
 
 Product = Literal["elasticsearch", "opensearch"]
@@ -77,8 +78,8 @@ def recognised(root: Mapping[str, Any] | None, node: Mapping[str, Any] | None = 
     version = _mapping((root or {}).get("version"))
     node = node or {}
     told: Mapping[str, Any] = next(iter(_mapping(node.get("nodes")).values()), {})
-    number = str(told.get("version") or version.get("number") or "")
-    cluster = str((root or {}).get("cluster_name") or node.get("cluster_name") or "")
+    number = clean(told.get("version") or version.get("number") or "", 40)
+    cluster = clean((root or {}).get("cluster_name") or node.get("cluster_name") or "", 100)
     if _release(number) == (0, 0):
         raise OpsError("What answers is neither Elasticsearch nor OpenSearch", cause="it tells no version")
     if _is_opensearch(root) or (root is None and "build_flavor" not in told):

@@ -19,7 +19,7 @@ _CACHE_ROLES = {"data_frozen"}
 
 def gathered(info: Mapping[str, Any], stats: Mapping[str, Any]) -> list[dict[str, Any]]:
     """One line for each node that C(_nodes) or C(_nodes/stats) tells of."""
-    known, measured = info.get("nodes") or {}, stats.get("nodes") or {}
+    known, measured = info["nodes"], stats["nodes"]
     lines = [_line(known.get(identity, {}), measured.get(identity, {})) for identity in {**known, **measured}]
     return sorted(lines, key=lambda line: str(line["name"]))
 

@@ -95,16 +95,16 @@ _CAUSES = (
     ),
 )
 _BY_WORD = {cause.word: cause for cause in _CAUSES}
+# Of several that refuse, what somebody has set comes before what goes away by itself.
 _BY_DECIDER = {
     "max_retry": "failed_too_often",
-    "same_shard": "same_node",
-    "disk_threshold": "disk_watermark",
+    "enable": "disabled",
     "filter": "filter",
     "data_tier": "filter",
-    "enable": "disabled",
-    "shards_limit": "shard_limit",
     "awareness": "awareness",
+    "shards_limit": "shard_limit",
     "node_version": "version",
+    "disk_threshold": "disk_watermark",
     "throttling": "wait",
     "replica_after_primary_active": "wait",
     "snapshot_in_progress": "wait",
@@ -163,15 +163,16 @@ def reason_of(explanation: Mapping[str, Any]) -> Reason:
     if state in _BY_STATE:
         return Reason(_BY_STATE[state], clean(explanation.get("allocate_explanation") or "", _EVIDENCE_CHARACTERS))
     # Where a copy lies already nothing is wrong; what keeps the others from taking one is what counts.
-    others = [refusal for refusal in refusals if "same_shard" not in refusal] or refusals
+    others = [refusal for refusal in refusals if "same_shard" not in refusal]
+    if refusals and not others:
+        return Reason("same_node", f"{plural(len(refusals), 'node')} with data, each with a copy")
     counted = Counter(name for refusal in others for name in refusal)
     if not counted:
         return Reason("other", clean(explanation.get("allocate_explanation") or f"can_allocate is {state!r}", _EVIDENCE_CHARACTERS))
-    if set(counted) == {"same_shard"}:
-        return Reason("same_node", f"{plural(len(refusals), 'node')} could hold one, and does")
     ranks = list(_BY_DECIDER)
     decider = min(counted, key=lambda name: (-counted[name], ranks.index(name) if name in ranks else len(ranks), name))
-    return Reason(_BY_DECIDER.get(decider, "other"), clean(f"{decider}: {told[decider]}", _EVIDENCE_CHARACTERS))
+    also = f"; {', '.join(sorted(set(counted) - {decider}))} as well" if len(counted) > 1 else ""
+    return Reason(_BY_DECIDER.get(decider, "other"), clean(f"{decider}: {told[decider]}", _EVIDENCE_CHARACTERS) + also)
 
 
 def grouped(reasons: Sequence[tuple[Kind, Reason]], shown: int) -> list[dict[str, Any]]:
