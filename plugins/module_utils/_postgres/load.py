@@ -113,7 +113,16 @@ def create_database(connection: Any, facts: DatabaseFacts, *, tablespace: str = 
     if closed:
         options.append(psycopg.sql.SQL("ALLOW_CONNECTIONS false"))
     names = [psycopg.sql.Identifier(facts.name), psycopg.sql.Identifier(facts.owner), psycopg.sql.SQL(" ").join(options)]
-    connection.execute(psycopg.sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0 {}").format(*names))
+    try:
+        connection.execute(psycopg.sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0 {}").format(*names))
+    except psycopg.Error as error:
+        raise OpsError(
+            "A database like the one that was backed up could not be made",
+            where=", ".join(f"{key} {value}" for key, value in literals.items()),
+            cause=" ".join(str(error).split()),
+            remedy="Where it names a locale, install that one on the host of the server.",
+            sqlstate=error.sqlstate or "",
+        ) from error
 
 
 def missing_extensions(connection: Any, manifest: Manifest) -> list[str]:

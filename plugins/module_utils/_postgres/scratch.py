@@ -47,14 +47,15 @@ _LONGEST_SOCKET_PATH = 107
 _LEAST_MEMORY_BYTES = 192 << 20
 _EMPTY_SERVER_BYTES = 64 << 20
 _MOST_WAL_BYTES = 1 << 30
+_FULL_DISK_BYTES = 8 << 20
 _POLL_SECONDS = 0.05
 _ENDING_SECONDS = 15
 _LOCK_SECONDS = 60
 _LOG_CHARACTERS = 1000
 # PostgreSQL keeps timeouts as milliseconds in 31 bits.
 _LONGEST_TIMEOUT_SECONDS = 2_000_000
-# What a server suffers from by itself, in the classes of SQLSTATE: resources, an operator's hand, the system below; or it says it.
-_OWN_TROUBLE = re.compile(r"^(?:53|57P|58)\w* +(?:ERROR|FATAL|PANIC):|server process \(PID \d+\) (?:was terminated|exited with)")
+# What a server suffers from by itself, in the classes of SQLSTATE: resources, an operator's hand, the system below, its own faults.
+_OWN_TROUBLE = re.compile(r"^(?:53|57P|58|XX)\w* +(?:ERROR|FATAL|PANIC):|server process \(PID \d+\) (?:was terminated|exited with)")
 
 
 class NoScratchError(OpsError):
@@ -90,7 +91,10 @@ class Scratch:
         lines = self.log.read_bytes()[self.started :].decode(errors="replace").splitlines()
         if self.process.poll() is not None:
             return f"the server ended with status {self.process.returncode}: {_end(self.log)}"
-        return next((line for line in lines if _OWN_TROUBLE.search(line)), "")
+        if own := next((line for line in lines if _OWN_TROUBLE.search(line)), ""):
+            return own
+        free = shutil.disk_usage(self.log.parent).free
+        return "" if free > _FULL_DISK_BYTES else f"the disk is full: {free:,} bytes are free"
 
 
 def default_directory() -> str:
