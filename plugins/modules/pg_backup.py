@@ -204,8 +204,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils import _argspec
 from ..module_utils._deps import validate
 from ..module_utils._errors import run_module
-from ..module_utils._postgres.backup import Order, back_up, predict
+from ..module_utils._postgres.backup import back_up, predict
 from ..module_utils._postgres.connection import Server
+from ..module_utils._postgres.order import Order
 from ..module_utils._progress import Progress
 
 NUMBERS = {

@@ -53,8 +53,9 @@ class NoConnectionError(OpsError):
 
 @contextmanager
 def connected(server: Server) -> Iterator[Any]:
-    """A read-only session that gives rows as dictionaries."""
-    with session(server, credentials(server.credentials_dir), "-c default_transaction_read_only=on") as connection:
+    """A read-only session that gives rows as dictionaries; nobody's functions are taken for the system's."""
+    settings = "-c default_transaction_read_only=on -c search_path=pg_catalog"
+    with session(server, credentials(server.credentials_dir), settings) as connection:
         yield connection
 
 

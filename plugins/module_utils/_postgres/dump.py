@@ -39,16 +39,12 @@ class Dumper:
     timeout_seconds: float
     lock_timeout_seconds: float
 
-    def globals(self) -> str:
-        """Roles, memberships and settings of the whole server, without passwords."""
-        argv = [
-            self.programs["pg_dumpall"],
-            "--globals-only",
-            "--no-role-passwords",
-            "--no-password",
-            f"--database={named(self.server.database)}",
-        ]
-        return self._run(argv).check("The roles of the server could not be read").stdout
+    def globals(self, path: Path) -> str:
+        """Write roles, memberships and settings of the whole server, without passwords, and give what was written."""
+        argv = [self.programs["pg_dumpall"], "--globals-only", "--no-role-passwords", f"--file={path}", "--no-sync", "--no-password"]
+        self._run([*argv, f"--database={named(self.server.database)}"]).check("The roles of the server could not be read")
+        # It is in the encoding of the database.
+        return without_restrict(path.read_text(encoding="utf-8", errors="surrogateescape"))
 
     def dump(self, snapshot: Snapshot, directory: Path, *, jobs: int, advance: Callable[[float], None]) -> list[str]:
         """Write the database as the snapshot shows it, and give what pg_dump warns of.

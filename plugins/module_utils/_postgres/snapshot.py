@@ -38,8 +38,8 @@ WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
 ORDER BY 2, 3
 """
 _BLOCKERS = """
-SELECT DISTINCT quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS name, coalesce(l.pid, 0) AS pid, coalesce(a.usename::text, '') AS role,
-       coalesce(a.application_name, '') AS application
+SELECT DISTINCT quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS name, coalesce(l.pid, 0) AS pid,
+       coalesce(a.usename::text, '') AS role, coalesce(a.application_name, '') AS application
 FROM pg_locks l JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_stat_activity a ON a.pid = l.pid
 WHERE l.mode = 'AccessExclusiveLock' AND l.relation = ANY(%s::oid[])
@@ -95,7 +95,7 @@ def held(server: Server, who: Credentials, *, lock_timeout_seconds: float, timeo
     """A snapshot behind locks on all tables; it needs a session of its own, which a pool of transactions does not give."""
     limits = {"statement_timeout": timeout_seconds, "lock_timeout": lock_timeout_seconds, "idle_in_transaction_session_timeout": 0}
     settings = [f"-c {name}={int(seconds * 1000)}" for name, seconds in limits.items()]
-    with session(server, who, " ".join([*settings, "-c row_security=off"])) as connection:
+    with session(server, who, " ".join([*settings, "-c row_security=off -c search_path=pg_catalog"])) as connection:
         connection.execute(_NO_LIMIT)
         yield _taken(connection, server)
 

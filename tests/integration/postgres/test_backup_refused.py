@@ -95,6 +95,16 @@ def test_what_the_role_may_not_read_is_named(place: Place, room: Path) -> None:
     assert_matches(r"may not read 11 objects.*table hidden\.policed.*and 1 more.*pg_read_all_data", refused(place, room / "b"))
 
 
+def test_a_function_of_somebody_is_not_taken_for_the_system_s(place: Place, room: Path) -> None:
+    place.postgresql.sql(
+        "GRANT USAGE ON SCHEMA public TO backup;"
+        "CREATE FUNCTION public.has_table_privilege(int8, text) RETURNS bool LANGUAGE plpgsql AS 'BEGIN RAISE ''taken''; END'"
+    )
+    outcome = place.good(place.backup(room / "backups"))
+    place.create_database()
+    assert outcome.findings() == []
+
+
 def test_too_few_lock_slots_are_refused(place: Place, room: Path) -> None:
     make = "FOR n IN 1..2200 LOOP EXECUTE format('CREATE TABLE many.t%s ()', n); END LOOP"
     place.postgresql.sql(f"CREATE SCHEMA many; DO $$ BEGIN {make}; END $$")

@@ -1,0 +1,110 @@
+# Copyright: Endpoint Statistics Operations contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The making of one backup: its files under a name that no backup has, then its own name."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .._errors import OpsError
+from .._files import Wanted, sync_directory, write
+from .._progress import Progress
+from .._tls import credentials
+from . import guide, manifest, properties
+from .dump import DUMP, GLOBALS, Dumper, sealed, size
+from .facts import database_facts, extensions, roles, server_facts
+from .manifest import Manifest
+from .order import Order
+from .ready import Ready
+from .repository import now
+from .snapshot import Snapshot, held
+
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class Maker:
+    """What it needs."""
+
+    order: Order
+    ready: Ready
+    progress: Progress
+
+    def make(self, name: str) -> Manifest:
+        """All or nothing: what cannot be finished is removed, and what is killed bears a name that no backup has."""
+        directory = self.ready.repository.incomplete(name)
+        try:
+            directory.mkdir(mode=0o700)
+            made = self._fill(directory, name)
+            self.progress.phase("publish")
+            write(Wanted(directory / manifest.FILE_NAME, 0o600, made.render().encode()))
+            sync_directory(directory)
+            self.ready.repository.publish(name)
+        except BaseException as error:
+            # What resists is removed by the next run, which says so.
+            shutil.rmtree(directory, ignore_errors=True)
+            if not isinstance(error, OSError):
+                raise
+            remedy = "Nothing was published. Give the volume room or look what is wrong with it."
+            raise OpsError("The backup could not be written", where=str(directory), cause=str(error.strerror), remedy=remedy) from error
+        return made
+
+    def _fill(self, directory: Path, name: str) -> Manifest:
+        order, progress, begun_at = self.order, self.progress, now()
+        who = credentials(order.server.credentials_dir)
+        dumper = Dumper(self.ready.programs, order.server, who, order.dump_timeout_seconds, order.table_lock_timeout_seconds)
+        progress.phase("snapshot")
+        with self._moment(dumper, directory / GLOBALS) as snapshot:
+            described = self._described(snapshot)
+            progress.phase("count", sum(table.counted for table in snapshot.tables), "tables")
+            rows = snapshot.rows(progress.advance)
+            progress.phase("dump", self.ready.estimated_bytes, "bytes")
+            warnings = dumper.dump(snapshot, directory / DUMP, jobs=order.jobs, advance=progress.advance)
+            snapshot.ensure_held()
+        progress.phase("read_back")
+        entries = dumper.entries(directory / DUMP)
+        text = guide.text(described["database"], described["server"].version, snapshot.at, order.jobs)
+        (directory / guide.FILE_NAME).write_text(text, encoding="utf-8")
+        progress.phase("checksums", size(directory), "bytes")
+        files = sealed(directory, progress.advance)
+        progress.end()
+        owners = {entry.owner for entry in entries if entry.owner not in ("", "-")}
+        return Manifest(
+            **{**described, "roles": tuple(sorted({*described["roles"], described["database"].owner, *owners}))},
+            id=name,
+            pg_dump_version=self.ready.programs.version,
+            begun_at=begun_at,
+            snapshot_at=snapshot.at,
+            ended_at=now(),
+            seconds=progress.seconds,
+            tables=rows,
+            entries=entries,
+            files=files,
+            warnings=tuple(warnings),
+        )
+
+    @contextmanager
+    def _moment(self, dumper: Dumper, globals_path: Path) -> Iterator[Snapshot]:
+        """A snapshot with the roles of its moment: those of the server have none, so they must be the same before and after it."""
+        limits = {"lock_timeout_seconds": self.order.table_lock_timeout_seconds, "timeout_seconds": self.order.dump_timeout_seconds}
+        for _ in range(_ATTEMPTS):
+            before = dumper.globals(globals_path)
+            with held(self.order.server, dumper.who, **limits) as snapshot:
+                if dumper.globals(globals_path) == before:
+                    yield snapshot
+                    return
+        remedy = "Run the backup when nobody changes roles."
+        raise OpsError("The roles of the server changed while they were read", where=self.order.server.address, remedy=remedy)
+
+    @staticmethod
+    def _described(snapshot: Snapshot) -> dict[str, Any]:
+        connection = snapshot.connection
+        database = database_facts(connection)
+        facts = {"database": database, "server": server_facts(connection), "properties": properties.read(connection, database.name)}
+        return {**facts, "extensions": extensions(connection), "roles": roles(connection)}

@@ -1,0 +1,63 @@
+# Copyright: Endpoint Statistics Operations contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is asked of a backup, and what it answers."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from .._errors import OpsError
+from .._report.finding import Finding
+from .connection import Server
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is wanted; the names are those of the module's options."""
+
+    server: Server
+    directory: str
+    jobs: int
+    keep: int
+    interval_seconds: float
+    rpo_target_seconds: float
+    lock_wait_seconds: float
+    table_lock_timeout_seconds: float
+    dump_timeout_seconds: float
+    metrics_path: str
+
+    def __post_init__(self) -> None:
+        least = {"jobs": 1, "keep": 1, "interval_seconds": 0, "rpo_target_seconds": 1, "lock_wait_seconds": 0}
+        for name, value in {**least, "table_lock_timeout_seconds": 1, "dump_timeout_seconds": 1}.items():
+            if getattr(self, name) < value:
+                raise OpsError(f"{name} must be at least {value}, not {getattr(self, name)}")
+
+
+@dataclass
+class Outcome:
+    """What came of it; every field is a key of the module's result."""
+
+    backup: str = ""
+    backup_path: str = ""
+    bytes: int = 0
+    rows: int = 0
+    tables: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+    duration_seconds: float | None = None
+    worst_loss_seconds: float | None = None
+    deleted: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    skipped: list[dict[str, str]] = field(default_factory=list)
+    leftovers_removed: list[str] = field(default_factory=list)
+    dump_warnings: list[str] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    manifest_sha256: str = ""
+    before: list[str] = field(default_factory=list)
+
+    def to_result(self, directory: str) -> dict[str, Any]:
+        result = asdict(self)
+        texts = {"before": result.pop("before"), "after": self.kept}
+        diff = {name: "".join(f"{line}\n" for line in lines) for name, lines in texts.items()}
+        return {"changed": True, **result, "diff": {"before_header": directory, "after_header": directory, **diff}}

@@ -1,0 +1,52 @@
+# Copyright: Endpoint Statistics Operations contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._errors import OpsError
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import ready
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.connection import Server
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.order import Order, Outcome
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._report.finding import Finding
+
+SERVER = Server("db", 5432, "shop", "/credentials", "", 5)
+LEAST: dict[str, Any] = {
+    "jobs": 1,
+    "keep": 1,
+    "interval_seconds": 0,
+    "rpo_target_seconds": 1,
+    "lock_wait_seconds": 0,
+    "table_lock_timeout_seconds": 1,
+    "dump_timeout_seconds": 1,
+}
+
+
+def test_the_least_of_everything_is_accepted() -> None:
+    assert Order(SERVER, directory="/backups", metrics_path="", **LEAST).keep == 1
+
+
+@pytest.mark.parametrize("name", LEAST)
+def test_less_is_refused_by_name(name: str) -> None:
+    with pytest.raises(OpsError, match=f"{name} must be at least {LEAST[name]}, not {LEAST[name] - 1}"):
+        Order(SERVER, directory="/backups", metrics_path="", **{**LEAST, name: LEAST[name] - 1})
+
+
+def test_the_result_has_all_keys_and_shows_the_backups() -> None:
+    finding = Finding("backup_shrank", "warning", "s", "t", "e", "r")
+    result = Outcome(before=["a"], kept=["a", "b"], findings=[finding]).to_result("/backups")
+    assert result["diff"] == {"before_header": "/backups", "after_header": "/backups", "before": "a\n", "after": "a\nb\n"}
+    assert (result["changed"], result["findings"], "before" in result) == (True, [finding.to_dict()], False)
+
+
+@pytest.mark.parametrize(("jobs", "slots"), [(1, 20 + 7), (2, 30 + 7), (16, 30 + 7)])
+def test_every_table_is_locked_by_us_by_the_dump_and_by_one_worker(jobs: int, slots: int) -> None:
+    assert ready._slots(10, 7, jobs) == slots
+
+
+def test_lock_slots_are_counted() -> None:
+    ready._refuse_few_locks(SERVER, 6400, 6400)
+    with pytest.raises(OpsError, match=f"6401 are needed, there are 6400.*by the factor {math.ceil(6401 / 6400)}"):
+        ready._refuse_few_locks(SERVER, 6401, 6400)
