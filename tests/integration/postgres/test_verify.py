@@ -224,8 +224,8 @@ def test_nothing_of_the_environment_leads_to_another_server(backup: Backup, room
 
 def test_commands_in_the_roles_of_a_backup_are_not_obeyed(backup: Backup, room: Path) -> None:
     """psql runs programs that a file names."""
-    for command in (f"\\! touch {room}/obeyed", f"\\o {room}/obeyed", "\\unrestrict guessed"):
-        backup.replace("globals.sql", lambda data, command=command: f"{command}\n".encode() + data, reseal=True)
+    commands = f"\\! touch {room}/obeyed\n\\o {room}/obeyed\n\\unrestrict guessed\n".encode()
+    backup.replace("globals.sql", lambda data: commands + data, reseal=True)
     result = backup.verify(room).result
     assert (result["verdict"], [found["kind"] for found in result["differences"]]) == ("failed", ["roles"])
     assert "restricted" in result["reason"]
