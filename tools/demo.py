@@ -1,6 +1,6 @@
 # Copyright: Endpoint Statistics Operations contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Raises a lab, makes its machines a cluster, runs the stack on it, sends rows through it, and looks after it."""
+"""Raises a lab, makes its machines a cluster, runs the stack on it, loses data and brings it back, and looks after it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,13 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from tools.steps import CACHE, Outcome, Step, report, timed
+from tools.story import Story
 from tools.venv import ROOT
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -47,10 +51,11 @@ class Demo:
         colour = {"ANSIBLE_FORCE_COLOR": "1"} if sys.stdout.isatty() else {}
         return {**os.environ, **colour, "PATH": f"{self.kubectl().parent}:{os.environ['PATH']}"}
 
-    def playbooks(self, *names: str) -> int:
+    def playbooks(self, *names: str, variables: Mapping[str, Any] | None = None) -> int:
         """Run playbooks, pass their output on as it comes, and count what they changed."""
         inventories = ["--inventory", "inventories/lab", "--inventory", str(self.lab / "inventory")]
-        command = ["ansible-playbook", *inventories, *(f"endpoint_stats.ops.{name}" for name in names)]
+        extra = ["--extra-vars", json.dumps(variables)] if variables else []
+        command = ["ansible-playbook", *inventories, *extra, *(f"endpoint_stats.ops.{name}" for name in names)]
         lines = []
         with subprocess.Popen(command, cwd=ROOT, env=self.environment(), stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None  # noqa: S101 - asked for above
@@ -65,21 +70,10 @@ class Demo:
         return self.playbooks("kubernetes_cluster")
 
     def stack(self) -> int:
-        return self.playbooks("app_stack", "health_report_schedule")
+        return self.playbooks("app_stack", "operation_schedules")
 
     def site(self) -> int:
         return self.playbooks("site")
-
-    def rows(self) -> int:
-        """Post rows through the way in, and read every numbered one back."""
-        url = json.loads((self.lab / "reports" / "app_stack.json").read_text())["url"]
-        state = self.lab / "reports" / "canary.json"
-        application = [sys.executable, "-m", "endpoint_stats"]
-        stream = ["--url", url, "--canary-stream", "demo", "--state-file", str(state)]
-        environment = {"PYTHONPATH": str(ROOT / "app" / "src")}
-        load = [*application, "load", *stream, "--rate", "20", "--duration-seconds", "10", "--mode", "steady"]
-        check = [*application, "canary", "check", "--url", url, "--stream", "demo", "--state-file", str(state)]
-        return Step("load", load, environment).run() or Step("check", check, environment).run()
 
     def report(self) -> int:
         return self.playbooks("health_report")
@@ -109,12 +103,20 @@ class Demo:
         return max((self.lab / "files" / "kubernetes").glob("v*/bin/linux/*/kubectl"))
 
     def run(self) -> int:
+        story = Story(self)
         phases = (
             ("machines", self.machines),
             ("images", self.images),
             ("cluster", self.cluster),
             ("stack", self.stack),
-            ("rows in and out", self.rows),
+            ("rows in and out", story.rows),
+            ("backup", story.backup),
+            ("verification", story.verification),
+            ("rows and a table lost", story.loss),
+            ("restore", story.restore),
+            ("undo", story.undo),
+            ("redo", story.redo),
+            ("maintenance under load", story.maintenance),
             ("health report", self.report),
             ("scheduled report", self.schedule),
             ("nodes and pods", self.show),
@@ -122,7 +124,7 @@ class Demo:
         )
         outcomes: list[Outcome] = []
         for name, work in phases:
-            outcomes.append(timed(name, work))
+            outcomes.append(replace(timed(name, work), note=story.notes.get(name, "")))
             if outcomes[-1].status:
                 return report("Demo", outcomes)
         status = report("Demo", outcomes)
@@ -130,11 +132,12 @@ class Demo:
         return status or int(self.changed[-1] > 0)
 
     def tell(self) -> None:
-        cluster, stack, *_reports, again = self.changed
+        cluster, stack, *_operations, again = self.changed
         print(f"\n  first run: cluster changed={cluster}, stack changed={stack}; second run changed={again}")
         if again:
             print("  The second run should have changed nothing.")
-        print(f"  health report: {max((self.lab / 'reports' / 'health_report').glob('*.html'))}")
+        for operation in ("health_report", "restore", "backup_verification"):
+            print(f"  {operation}: {max((self.lab / 'reports' / operation).glob('*.html'))}")
         print(f"  export KUBECONFIG={self.lab / 'kubeconfig'}")
         print(f"  {self.kubectl()} get nodes")
         print(f"  make demo-down NAME={self.name}", flush=True)

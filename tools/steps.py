@@ -56,10 +56,11 @@ class Outcome:
     name: str
     status: int
     seconds: float
+    note: str = ""
 
     def __str__(self) -> str:
         word = "ok" if self.status == 0 else f"FAILED ({self.status})"
-        return f"  {self.name:<24} {self.seconds:7.1f} s  {word}"
+        return f"  {self.name:<24} {self.seconds:7.1f} s  {word}{f': {self.note}' if self.note else ''}"
 
 
 def cause(output: str) -> list[str]:
