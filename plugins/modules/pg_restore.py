@@ -76,7 +76,9 @@ options:
     type: int
     default: 14400
   swap_timeout_seconds:
-    description: How long the swap may be tried, in seconds. Each try ends the sessions of the live database and takes less than a second.
+    description:
+      - How long the swap may be tried, in seconds. Each try takes less than a second.
+      - It ends the sessions of the live database, also one of a backup or of maintenance that is at work.
     type: int
     default: 60
   server_free_bytes:
@@ -119,7 +121,7 @@ attributes:
       - Each run puts another database in the place of the live one.
 requirements:
   - psycopg >= 3.1
-  - pg_restore, pg_dump and psql of the server's major version or a newer one
+  - pg_restore, pg_dump and psql of the server's major version or a newer one, and of the one that made the backup
 """
 
 EXAMPLES = r"""
@@ -219,7 +221,7 @@ findings:
     - What deserves a word, each with C(id), C(severity), C(subject), C(summary), C(evidence) and C(remedy).
     - The C(id) is one of C(superuser_connected), C(server_space_unknown), C(other_server), C(restored_database_reused),
       C(database_was_closed), C(database_was_gone), C(structure_not_compared), C(setting_not_carried_over), C(rows_put_aside),
-      C(kept_database_surplus), C(kept_database_in_use) and C(kept_database_dropped).
+      C(kept_database_surplus), C(kept_database_not_dropped) and C(kept_database_dropped).
   returned: success
   type: list
   elements: dict

@@ -175,7 +175,9 @@ def _settled(locker: Any, other: Beside, policy: Policy) -> Finding:
         return Finding("kept_database_surplus", "info", other.name, "an older database that was put aside takes room", size, remedy)
     try:
         drop(locker, other.name, force=False)
-    except psycopg.errors.ObjectInUse as error:
+    except psycopg.Error as error:
         evidence = f"{size}; {' '.join(str(error).split())}"
-        return Finding("kept_database_in_use", "warning", other.name, "its time is over, and somebody is connected to it", evidence, remedy)
+        return Finding(
+            "kept_database_not_dropped", "warning", other.name, "its time is over, and it could not be dropped", evidence, remedy
+        )
     return Finding("kept_database_dropped", "info", other.name, "its time was over, so it was dropped", size, "Nothing has to be done.")

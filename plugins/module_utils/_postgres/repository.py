@@ -20,7 +20,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,7 +28,7 @@ from typing import Any
 
 from .._errors import OpsError
 from .._files import Wanted, sync_directory, write
-from .._lock import claimed, held, refuse_held
+from .._lock import claimed, held, in_use, refuse_held
 
 MARKER = ".endpoint-stats-backups.json"
 LOCK = ".lock"
@@ -72,6 +72,18 @@ class Repository:
         if not _ID.match(backup):
             raise OpsError(f"{backup!r} is no name of a backup", remedy=f"There are {', '.join(self.backups()) or 'none'}.")
         return self.directory / backup
+
+    @contextmanager
+    def reading(self, backup: str) -> Iterator[Path]:
+        """The directory of a backup, which nobody deletes meanwhile."""
+        path = self.path(backup)
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(in_use(path))
+            except OSError as error:
+                remedy = "Choose another one; a newer backup may just have taken its place."
+                raise OpsError(f"The backup {backup} cannot be read", where=str(path), cause=str(error.strerror), remedy=remedy) from error
+            yield path
 
     def incomplete(self, backup: str) -> Path:
         return self.directory / f".incomplete-{backup}"

@@ -15,7 +15,6 @@ from typing import Any
 from .._deadline import Deadline
 from .._deps import declare
 from .._errors import OpsError
-from .._lock import in_use
 from .._progress import Progress
 from .._report.finding import Finding
 from . import compare, properties
@@ -102,8 +101,8 @@ class Restore:
     def run(self, *, check: bool) -> Outcome:
         self.progress.phase("preflight")
         backup = self._chosen()
-        with in_use(self.repository.path(backup)), self.target.alone(self.order.timeout_seconds) as locker:
-            plan = self._planned(locker, backup)
+        with self.repository.reading(backup) as path, self.target.alone(self.order.timeout_seconds) as locker:
+            plan = self._planned(locker, path)
             outcome = plan.outcome()
             if not check:
                 self.progress.phase("leftovers")
@@ -128,9 +127,8 @@ class Restore:
     def _names(self) -> str:
         return ", ".join(self.repository.backups()[-_SHOWN:]) or "none"
 
-    def _planned(self, locker: Any, backup: str) -> Plan:
+    def _planned(self, locker: Any, path: Path) -> Plan:
         """Everything that may be refused is refused here, and nothing is touched."""
-        path = self.repository.path(backup)
         manifest = load(path)
         self._refuse_unproven(manifest)
         side, catalog = server_side(locker), look(locker, self.target.database)

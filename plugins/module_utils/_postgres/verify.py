@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .._errors import OpsError
-from .._lock import in_use
 from .._metrics import Gauge, write_metrics
 from .._progress import Progress
 from .._report.finding import Finding
@@ -74,11 +73,8 @@ def verify(repository: Repository, order: Order, progress: Progress, *, check: b
     path = repository.path(backup)
     if order.accept_recorded and (passed := _recorded_pass(repository, order, backup)):
         return passed
-    try:
-        with in_use(path):
-            seen = (foresee if check else examine)(path, order.asked, progress)
-    except FileNotFoundError as error:
-        raise OpsError("The backup was deleted before it could be read", where=str(path), remedy="Choose another one.") from error
+    with repository.reading(backup):
+        seen = (foresee if check else examine)(path, order.asked, progress)
     age, fresh = _age(repository, order)
     restoring = [progress.seconds[phase] for phase in _RESTORING if phase in progress.seconds]
     outcome = Outcome(
@@ -111,8 +107,7 @@ def chosen(repository: Repository, which: str) -> str:
     if which == NEWEST:
         return backups[-1]
     if which == OLDEST_UNPROVEN:
-        judged = {backup: _judged_at(repository, backup) for backup in backups}
-        return min(backups, key=lambda backup: (judged[backup], backup))
+        return min(backups, key=lambda backup: (*_judged_at(repository, backup), backup))
     if which not in backups:
         raise OpsError(f"There is no backup {which!r}", where=str(repository.directory), remedy=f"There are {', '.join(backups)}.")
     return which
@@ -169,11 +164,11 @@ def _recorded_pass(repository: Repository, order: Order, backup: str) -> Outcome
     return outcome
 
 
-def _judged_at(repository: Repository, backup: str) -> str:
-    """When its last verdict on a restore was given, empty where there is none; the oldest come first."""
-    verdicts = repository.verifications(backup)
-    given = [entry for entry in verdicts if entry.get("verdict") in (PASSED, FAILED) and entry.get("level") in PROVING_LEVELS]
-    return str(given[-1].get("at", "")) if given else ""
+def _judged_at(repository: Repository, backup: str) -> tuple[str, str]:
+    """When its last verdict on a restore was given, and when that was tried last; empty, which comes first, where it never was."""
+    tried = [entry for entry in repository.verifications(backup) if entry.get("level") in PROVING_LEVELS]
+    judged = [entry for entry in tried if entry.get("verdict") in (PASSED, FAILED)]
+    return str(judged[-1].get("at", "")) if judged else "", str(tried[-1].get("at", "")) if tried else ""
 
 
 def _findings(order: Order, outcome: Outcome) -> Iterator[Finding]:

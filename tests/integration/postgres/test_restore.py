@@ -465,12 +465,15 @@ def test_older_databases_that_were_put_aside_are_named_and_dropped_only_when_tol
     old, strange = f"{DATABASE}__before_20200102t000000z", f"{DATABASE}__before_20200101t000000z"
     scene.sql(f"ALTER DATABASE {first} RENAME TO {old}", "postgres")
     scene.sql(f"CREATE DATABASE {strange} OWNER owner", "postgres")
-    third = scene.place.good(scene.run(drop_before_older_than_seconds=86400, keep_before=2, server_free_bytes=10**12))
-    assert {finding["subject"]: finding["id"] for finding in third.result["findings"]} == {
-        old: "kept_database_dropped",
-        strange: "kept_database_surplus",
-    }
-    assert scene.databases() == [DATABASE, strange, second.result["kept_database"], third.result["kept_database"]]
+    changes = {"drop_before_older_than_seconds": 86400, "server_free_bytes": 10**12}
+    with scene.client("admin", old):
+        third = scene.place.good(scene.run(keep_before=2, **changes))
+    told = {finding["subject"]: finding["id"] for finding in third.result["findings"]}
+    assert told == {old: "kept_database_not_dropped", strange: "kept_database_surplus"}
+    redone = scene.place.good(scene.undo(keep_before=2, drop_before_older_than_seconds=86400))
+    told = {finding["subject"]: finding["id"] for finding in redone.result["findings"]}
+    assert told == {old: "kept_database_dropped", strange: "kept_database_surplus"}
+    assert scene.databases() == [DATABASE, strange, second.result["kept_database"], redone.result["kept_database"]]
 
 
 def test_killed_in_any_phase_it_harms_nobody_and_the_next_run_goes_on(scene: Scene, room: Path) -> None:
