@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +138,27 @@ class Api:
             for kind, listing in listings.items()
             for item in _items(self._call(f"The objects of kind {kind} in {namespace} could not be listed", listing, namespace))
         ]
+
+    def failed_pods(self, namespace: str) -> list[dict[str, Any]]:
+        summary = f"The failed pods of {namespace} could not be listed"
+        return _items(self._call(summary, self._core.list_namespaced_pod, namespace, field_selector="status.phase=Failed"))
+
+    def jobs(self, namespace: str) -> list[dict[str, Any]]:
+        return _items(self._call(f"The Jobs of {namespace} could not be listed", self._batch.list_namespaced_job, namespace))
+
+    def delete(self, kind: str, document: Mapping[str, Any]) -> bool:
+        """Delete exactly the pod or Job that was looked at, and what belongs to it; false where it is gone or changed by now."""
+        call = {"Pod": self._core.delete_namespaced_pod, "Job": self._batch.delete_namespaced_job}[kind]
+        name, namespace = document["metadata"]["name"], document["metadata"]["namespace"]
+        same = {key: document["metadata"][key] for key in ("uid", "resourceVersion")}
+        body = {"propagationPolicy": "Background", "preconditions": same}
+        try:
+            self._call(f"The {kind} {namespace}/{name} could not be deleted", call, name, namespace, body=body)
+        except ApiError as error:
+            if error.status in (404, 409):
+                return False
+            raise
+        return True
 
     def _read(self, summary: str, call: Callable[..., Any], *arguments: Any) -> dict[str, Any] | None:
         """One object; none where there is no such one."""

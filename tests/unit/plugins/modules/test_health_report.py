@@ -4,23 +4,19 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-import yaml
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._errors import OpsError
 from ansible_collections.endpoint_stats.ops.plugins.modules import health_report, kubernetes_health_info
 
 from tests.unit.plugins.module_utils._health import samples
+from tests.unit.plugins.modules import api_server
+from tests.unit.plugins.modules.api_server import TOKEN
 
-TOKEN = "a-bearer-token-nobody-may-see"
 NAMESPACED = "/api/v1/namespaces/endpoint-stats"
 PLANTED_LINE = samples.log_line(59, "ERROR", f"connection to postgresql://api:{samples.PLANTED}@postgres/endpoint_stats failed")
 
@@ -45,61 +41,30 @@ def answers() -> dict[str, Any]:
     }
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(api_server.ApiHandler):
     answers: dict[str, Any]
     refused: dict[str, int]
     asked: list[str]
 
-    def do_GET(self) -> None:
+    def get(self) -> None:
         where = urlsplit(self.path)
         self.asked.append(where.path)
-        status = 401 if self.headers["Authorization"] != f"Bearer {TOKEN}" else self.refused.get(where.path, 200)
+        status = self.refused.get(where.path, 200) if self.is_let_in() else 401
         found = self.answers.get(where.path)
         if where.path.endswith("/log"):
             assert parse_qs(where.query)["timestamps"] == ["true"]
-        content = {"message": "no right to it"} if status != 200 else {"items": found} if isinstance(found, list) else found
-        body = (content if isinstance(content, str) else json.dumps(content)).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the base class's
-        """Keep the test's output to the test."""
+        self.answer(status, {"message": "no right to it"} if status != 200 else {"items": found} if isinstance(found, list) else found)
 
 
 @pytest.fixture
-def server() -> Iterator[ThreadingHTTPServer]:
-    handler = type("FreshHandler", (Handler,), {"answers": answers(), "refused": {}, "asked": []})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as listening:
-        thread = threading.Thread(target=listening.serve_forever)
-        thread.start()
-        yield listening
-        listening.shutdown()
-        thread.join()
+def handler() -> type[Handler]:
+    return type("FreshHandler", (Handler,), {"answers": answers(), "refused": {}, "asked": []})
 
 
 @pytest.fixture
-def kubeconfig(server: ThreadingHTTPServer, tmp_path: Path) -> Path:
-    content = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "lab",
-        "clusters": [{"name": "lab", "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}],
-        "users": [{"name": "admin", "user": {"token": TOKEN}}],
-        "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": "admin"}}],
-    }
-    path = tmp_path / "kubeconfig"
-    path.write_text(yaml.safe_dump(content))
-    return path
-
-
-def run(module: str, arguments: dict[str, Any]) -> tuple[dict[str, Any], str]:
-    """Result and everything that was printed, at the highest verbosity people use."""
-    argv = ["ansible", "localhost", "-vvv", "--one-line", "-m", f"endpoint_stats.ops.{module}", "-a", json.dumps(arguments)]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
-    line = next(line for line in done.stdout.splitlines() if line.startswith("localhost | "))
-    return json.loads(line[line.index("{") :]), done.stdout + done.stderr
+def kubeconfig(handler: type[Handler], tmp_path: Path) -> Iterator[Path]:
+    with api_server.serving(handler) as address:
+        yield api_server.kubeconfig(tmp_path / "kubeconfig", address)
 
 
 def ask(kubeconfig: Path, **options: Any) -> dict[str, Any]:
@@ -124,13 +89,9 @@ def reasons(parts: dict[str, Any]) -> dict[str, str]:
     return {name: part["reason"] for name, part in parts.items() if part["reason"]}
 
 
-def handler(server: ThreadingHTTPServer) -> Any:
-    return server.RequestHandlerClass
-
-
 def test_a_namespace_is_looked_at_and_no_secret_comes_along(kubeconfig: Path, tmp_path: Path) -> None:
     given = {"kubeconfig": str(kubeconfig), "namespace": "endpoint-stats", "workloads": ["Deployment/flask-api"]}
-    result, output = run("kubernetes_health_info", given)
+    result, output = api_server.run("kubernetes_health_info", given)
     parts = result["parts"]
     assert reasons(parts) == {}
     assert len(parts["pods"]["data"]["pods"]) == 5
@@ -140,7 +101,7 @@ def test_a_namespace_is_looked_at_and_no_secret_comes_along(kubeconfig: Path, tm
     assert TOKEN not in output
 
     common = {"parts": parts, "cluster": "lab", "namespace": "endpoint-stats"}
-    made, output = run("health_report", {**common, "directory": str(tmp_path / "reports")})
+    made, output = api_server.run("health_report", {**common, "directory": str(tmp_path / "reports")})
     assert made["states"]["pods"] == "healthy"
     assert made["states"]["redis"] == "could_not_check"
     written = [Path(path).read_text() for path in made["paths"]]
@@ -160,30 +121,28 @@ def test_a_namespace_is_looked_at_and_no_secret_comes_along(kubeconfig: Path, tm
         ("/apis/batch/v1/namespaces/endpoint-stats/jobs", {"jobs"}),
     ],
 )
-def test_what_is_refused_costs_its_parts_and_no_others(server: ThreadingHTTPServer, kubeconfig: Path, refused: str, lost: set[str]) -> None:
-    handler(server).refused[refused] = 403
+def test_what_is_refused_costs_its_parts_and_no_others(handler: type[Handler], kubeconfig: Path, refused: str, lost: set[str]) -> None:
+    handler.refused[refused] = 403
     parts = ask(kubeconfig)
     assert set(reasons(parts)) == lost
     assert all("HTTP status 403: no right to it" in reason for reason in reasons(parts).values())
 
 
-def test_a_log_that_could_not_be_read_does_not_hide_the_others(server: ThreadingHTTPServer, kubeconfig: Path) -> None:
-    handler(server).refused[f"{NAMESPACED}/pods/flask-api-7d9c5b7f8d-bbbbb/log"] = 500
+def test_a_log_that_could_not_be_read_does_not_hide_the_others(handler: type[Handler], kubeconfig: Path) -> None:
+    handler.refused[f"{NAMESPACED}/pods/flask-api-7d9c5b7f8d-bbbbb/log"] = 500
     parts = ask(kubeconfig)
     assert {row["pod"] for row in parts["api_log"]["data"]["lines"]} == {"flask-api-7d9c5b7f8d-aaaaa", "flask-api-7d9c5b7f8d-ccccc"}
 
 
-def test_without_the_kubelets_the_claims_are_told_all_the_same(server: ThreadingHTTPServer, kubeconfig: Path) -> None:
+def test_without_the_kubelets_the_claims_are_told_all_the_same(handler: type[Handler], kubeconfig: Path) -> None:
     parts = ask(kubeconfig, kubelet="none")
     assert reasons(parts) == {}
     assert [finding["id"] for finding in parts["claims"]["findings"]] == ["claim_usage_not_asked"]
-    assert not [path for path in handler(server).asked if "/nodes/" in path]
+    assert not [path for path in handler.asked if "/nodes/" in path]
 
 
-def test_a_server_that_is_silent_is_asked_once(kubeconfig: Path) -> None:
-    config = yaml.safe_load(kubeconfig.read_text())
-    config["clusters"][0]["cluster"]["server"] = "http://127.0.0.1:9"
-    kubeconfig.write_text(yaml.safe_dump(config))
+def test_a_server_that_is_silent_is_asked_once(tmp_path: Path) -> None:
+    kubeconfig = api_server.kubeconfig(tmp_path / "kubeconfig", "http://127.0.0.1:9")
     parts = ask(kubeconfig)
     assert set(reasons(parts)) == set(parts)
     assert len(set(reasons(parts).values())) == 1

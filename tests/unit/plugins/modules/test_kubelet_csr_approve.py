@@ -5,23 +5,20 @@
 from __future__ import annotations
 
 import base64
-import json
-import subprocess
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
-import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-TOKEN = "a-bearer-token-nobody-may-see"
+from tests.unit.plugins.modules import api_server
+from tests.unit.plugins.modules.api_server import TOKEN, kubeconfig
+
 REQUESTS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
 
 
@@ -40,13 +37,13 @@ def signing_request(node: str) -> dict[str, Any]:
     return {"metadata": {"name": f"csr-{node}", "resourceVersion": "7"}, "spec": spec, "status": {}}
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(api_server.ApiHandler):
     requests: dict[str, dict[str, Any]]
     patches: list[dict[str, Any]]
 
-    def do_GET(self) -> None:
+    def get(self) -> None:
         path = self.path.partition("?")[0]
-        if self.headers["Authorization"] != f"Bearer {TOKEN}":
+        if not self.is_let_in():
             self.answer(401, {"kind": "Status", "message": "Unauthorized"})
         elif path == "/api/v1/nodes":
             node = {"metadata": {"name": "worker-1"}, "status": {"addresses": [{"type": "Hostname", "address": "worker-1"}]}}
@@ -59,62 +56,34 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.answer(500, {"kind": "Status", "message": "error trying to reach service: remote error: tls: internal error"})
 
-    def do_PATCH(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+    def patch(self) -> None:
+        body = self.body()
         self.patches.append({"path": self.path, "type": self.headers["Content-Type"], "body": body})
         name = self.path.removeprefix(f"{REQUESTS}/").removesuffix("/approval")
         self.requests[name]["status"] = body["status"]
         self.answer(200, self.requests[name])
 
-    def answer(self, status: int, content: Any) -> None:
-        text = (content if isinstance(content, str) else json.dumps(content)).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the base class's
-        """Keep the test's output to the test."""
+@pytest.fixture
+def handler() -> type[Handler]:
+    requests = {f"csr-{node}": signing_request(node) for node in ("worker-1", "stranger")}
+    return type("FreshHandler", (Handler,), {"requests": requests, "patches": []})
 
 
 @pytest.fixture
-def server() -> Iterator[ThreadingHTTPServer]:
-    requests = {f"csr-{node}": signing_request(node) for node in ("worker-1", "stranger")}
-    handler = type("FreshHandler", (Handler,), {"requests": requests, "patches": []})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as listening:
-        thread = threading.Thread(target=listening.serve_forever)
-        thread.start()
-        yield listening
-        listening.shutdown()
-        thread.join()
-
-
-def kubeconfig(path: Path, server: str, token: str = TOKEN) -> Path:
-    content = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "lab",
-        "clusters": [{"name": "lab", "cluster": {"server": server}}],
-        "users": [{"name": "admin", "user": {"token": token}}],
-        "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": "admin"}}],
-    }
-    path.write_text(yaml.safe_dump(content))
-    return path
+def server(handler: type[Handler]) -> Iterator[str]:
+    with api_server.serving(handler) as address:
+        yield address
 
 
 def approve(config: Path, *flags: str, timeout_seconds: int = 10) -> tuple[dict[str, Any], str]:
-    arguments = json.dumps({"kubeconfig": str(config), "nodes": ["worker-1"], "timeout_seconds": timeout_seconds})
-    command = ["ansible", "localhost", "-vvv", "--one-line", "-m", "endpoint_stats.ops.kubelet_csr_approve", "-a", arguments, *flags]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    output = done.stdout + done.stderr
-    line = next(line for line in done.stdout.splitlines() if line.startswith("localhost | "))
-    return json.loads(line.partition("=>")[2] or line.partition("FAILED! =>")[2]), output
+    arguments = {"kubeconfig": str(config), "nodes": ["worker-1"], "timeout_seconds": timeout_seconds}
+    return api_server.run("kubelet_csr_approve", arguments, *flags)
 
 
-def test_only_the_request_that_matches_is_approved(server: ThreadingHTTPServer, tmp_path: Path) -> None:
-    config = kubeconfig(tmp_path / "config", f"http://127.0.0.1:{server.server_port}")
-    patches = server.RequestHandlerClass.patches  # type: ignore[attr-defined]
+def test_only_the_request_that_matches_is_approved(handler: type[Handler], server: str, tmp_path: Path) -> None:
+    config = kubeconfig(tmp_path / "config", server)
+    patches = handler.patches
 
     predicted, _ = approve(config, "--check")
     assert predicted["changed"] is True
@@ -135,8 +104,8 @@ def test_only_the_request_that_matches_is_approved(server: ThreadingHTTPServer, 
     assert again["changed"] is False
 
 
-def test_a_wrong_token_fails_at_once_and_is_not_shown(server: ThreadingHTTPServer, tmp_path: Path) -> None:
-    config = kubeconfig(tmp_path / "config", f"http://127.0.0.1:{server.server_port}", token="another-secret-token")
+def test_a_wrong_token_fails_at_once_and_is_not_shown(server: str, tmp_path: Path) -> None:
+    config = kubeconfig(tmp_path / "config", server, token="another-secret-token")
     result, output = approve(config, timeout_seconds=600)
     assert result["failure"]["cause"] == "HTTP status 401: Unauthorized"
     assert result["failure"]["remedy"] == "Check the credentials of the kubeconfig."

@@ -8,16 +8,16 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-TOKEN = "a-bearer-token-nobody-may-see"
+from tests.unit.plugins.modules import api_server
+from tests.unit.plugins.modules.api_server import TOKEN
+
 PLAY = """
 - hosts: all:localhost
   gather_facts: false
@@ -36,36 +36,23 @@ PLAY = """
 POD = {"ansible_connection": "kubernetes.core.kubectl", "ansible_kubectl_pod": "ops-runner-0"}
 
 
-class Handler(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
+class Handler(api_server.ApiHandler):
+    def get(self) -> None:
         ready = {"conditions": [{"type": "Ready", "status": "True"}]}
         known: dict[str, dict[str, Any]] = {
             "/api/v1/namespaces/kube-system/configmaps/endpoint-stats-cluster": {"data": {"name": "lab"}},
             "/api/v1/namespaces/endpoint-stats/pods/ops-runner-0": {"metadata": {}, "spec": {"nodeName": "worker-1"}, "status": ready},
         }
-        if self.headers["Authorization"] != f"Bearer {TOKEN}":
+        if not self.is_let_in():
             self.answer(401, {"message": "Unauthorized"})
         else:
             self.answer(200 if self.path in known else 404, known.get(self.path, {"message": "not found"}))
 
-    def answer(self, status: int, content: dict[str, Any]) -> None:
-        self.send_response(status)
-        self.end_headers()
-        self.wfile.write(json.dumps(content).encode())
-
-    def log_message(self, *_arguments: Any) -> None:
-        """Silent."""
-
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    running = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=running.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{running.server_port}"
-    running.shutdown()
-    running.server_close()
-    thread.join()
+    with api_server.serving(Handler) as address:
+        yield address
 
 
 def play(
@@ -74,18 +61,7 @@ def play(
     """The result of the task."""
     variables: dict[str, Any] = {"endpoint_stats_cluster": cluster}
     if server:
-        context = {"name": "here", "context": {"cluster": "c", "user": "admin"}}
-        clusters, users = [{"name": "c", "cluster": {"server": server}}], [{"name": "admin", "user": {"token": token}}]
-        config = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "current-context": "here",
-            "clusters": clusters,
-            "users": users,
-            "contexts": [context],
-        }
-        (directory / "config").write_text(yaml.safe_dump(config))
-        variables["endpoint_stats_kubeconfig"] = str(directory / "config")
+        variables["endpoint_stats_kubeconfig"] = str(api_server.kubeconfig(directory / "config", server, token))
     inventory = {"all": {"children": {"workers": {"hosts": {"worker-1": {}}}, "ops": {"hosts": ops}}, "vars": variables}}
     (directory / "inventory.yml").write_text(yaml.safe_dump(inventory))
     (directory / "play.yml").write_text(PLAY)
