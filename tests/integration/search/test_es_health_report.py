@@ -21,6 +21,7 @@ from ansible_collections.endpoint_stats.ops.plugins.modules.es_health_report imp
 from tests.integration.app import servers
 from tests.integration.search import engines
 from tests.integration.search.engines import PASSWORD, Elasticsearch, Engine, Forlorn, OpenSearch
+from tools.app import python
 
 DISK = "cluster.routing.allocation.disk.watermark"
 STAGES = ("low", "high", "flood_stage")
@@ -322,3 +323,36 @@ def test_the_module_shows_no_password_and_changes_nothing(engine: Engine) -> Non
     assert (answer["changed"], answer["part"]["reason"]) == (False, "")
     assert answer["coverage"] == answer["part"]["data"]["coverage"]
     assert engine.ask("GET", "/_cluster/state/version,metadata") == before
+
+
+def role(directory: Path, search: dict[str, Any]) -> dict[str, Any]:
+    """What the role health_report gathers from beside the data, and the schedule it would make."""
+    written = directory / "written.json"
+    given = {"ansible_python_interpreter": str(python()), "health_report_search": search, "written": str(written)}
+    inventory = directory / "hosts.yml"
+    inventory.write_text(json.dumps({"all": {"children": {"ops": {"hosts": {"localhost": {"ansible_connection": "local"}}}}}}))
+    argv = ["ansible-playbook", f"--inventory={inventory}", "--extra-vars", json.dumps(given), str(engines.HERE / "asked.yml")]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    gathered: dict[str, Any] = json.loads(written.read_text())
+    return gathered
+
+
+def test_the_health_report_asks_an_engine_that_is_named(opensearch: OpenSearch, tmp_path: Path) -> None:
+    (tmp_path / "monitoring").symlink_to(opensearch.credentials("monitoring"))
+    search = {"url": opensearch.url, "credentials_dir": str(tmp_path), "ca_file": opensearch.authority}
+    gathered = role(tmp_path, search)
+    assert gathered["parts"]["search"]["reason"] == ""
+    assert gathered["parts"]["search"]["data"]["engine"]["product"] == "opensearch"
+    assert gathered["answers"] == 5
+    assert "search" in gathered["cron_job"]["clients"]
+    assert gathered["cron_job"]["credentials"]["search/monitoring"] == "search-monitoring"
+    assert gathered["cron_job"]["settings"]["health_report_search"] == {**search, "credentials_dir": "/run/secrets/endpoint-stats/search"}
+
+
+def test_the_health_report_misses_no_engine_that_is_not_named(tmp_path: Path) -> None:
+    gathered = role(tmp_path, {})
+    assert "search" not in gathered["parts"]
+    assert gathered["answers"] == 4
+    assert "search" not in gathered["cron_job"]["clients"]
+    assert "search/monitoring" not in gathered["cron_job"]["credentials"]
