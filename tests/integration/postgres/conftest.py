@@ -25,6 +25,7 @@ def room(place: support.Place) -> Iterator[Path]:
     """An empty directory of the user the modules run as."""
     with place.room() as made:
         yield made
+        place.end_started()
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +87,7 @@ class Place:
     """A PostgreSQL with the roles, rights and schema of the stack; the module's own user has a directory there."""
 
     stack: servers.Stack
+    started: list[Running] = field(default_factory=list)
 
     @property
     def postgresql(self) -> servers.PostgreSQL:
@@ -123,7 +124,7 @@ class Place:
             "HOME": str(self.directory / "home"),
         }
         program = ["-c", code] if code else ["-m", f"ansible_collections.endpoint_stats.ops.plugins.modules.{module}"]
-        argv = [*([] if as_root else _as_account()), str(python()), *program]
+        argv = [*([] if as_root else as_account()), str(python()), *program]
         process = subprocess.Popen(
             argv,
             env={**known, **(environment or {})},
@@ -137,7 +138,15 @@ class Place:
         process.stdin.write(json.dumps({"ANSIBLE_MODULE_ARGS": arguments}))
         process.stdin.close()
         process.stdin = None
-        return Running(process)
+        self.started.append(Running(process))
+        return self.started[-1]
+
+    def end_started(self) -> None:
+        """Nothing that a failed test has left goes on."""
+        for running in self.started:
+            if running.process.poll() is None:
+                running.kill()
+        self.started.clear()
 
     def run(self, module: str, options: Mapping[str, Any], **how: Any) -> Outcome:
         """Run a module to its end, whatever that is."""
@@ -223,7 +232,7 @@ def tree(directory: Path) -> dict[str, str]:
     return seen
 
 
-def _as_account() -> list[str]:
+def as_account() -> list[str]:
     """PostgreSQL refuses root. The interpreter may lie in a home that only root may enter, so the right to read everything is kept."""
     if os.geteuid() != 0:
         return []
