@@ -159,7 +159,7 @@ kept:
   type: list
   elements: str
   sample: ["20261125T204700Z", "20261125T211700Z"]
-skipped:
+not_deleted:
   description: Backups that were due to be deleted and are still there.
   returned: success
   type: list

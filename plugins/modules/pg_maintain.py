@@ -12,7 +12,7 @@ version_added: 0.1.0
 description:
   - Vacuums and analyzes the tables that need it, by what the server has counted, and drops scratch tables that were left behind.
   - No statement waits for a lock longer than O(lock_budget_seconds). A table whose lock is not free is skipped, tried once more at the
-    end, and told in RV(skipped) with who holds it.
+    end, and told in RV(not_done) with who holds it.
   - A table counts as vacuumed or analyzed only when the server's statistics say so. C(VACUUM) by a role without the right to it
     is a warning to PostgreSQL; here it is a finding.
   - C(VACUUM FULL) and C(REINDEX) without C(CONCURRENTLY), which lock everybody out, are never used, and the empty end of a table is
@@ -56,7 +56,7 @@ options:
     type: float
     default: 2
   statement_timeout_seconds:
-    description: How long a statement may take, in seconds; one that takes longer is ended and told in RV(skipped).
+    description: How long a statement may take, in seconds; one that takes longer is ended and told in RV(not_done).
     type: float
     default: 3600
   old_transaction_seconds:
@@ -110,7 +110,7 @@ EXAMPLES = r"""
 - name: Show who was in the way
   ansible.builtin.debug:
     msg: "{{ item.table }}: {{ item.why }}, {{ item.held_by }}"
-  loop: "{{ maintained.skipped }}"
+  loop: "{{ maintained.not_done }}"
 """
 
 RETURN = r"""
@@ -151,7 +151,7 @@ tables:
       dead_rows_before: 41230
       dead_rows_after: 0
       seconds: 1.832
-skipped:
+not_done:
   description: What was needed and not done.
   returned: success
   type: list

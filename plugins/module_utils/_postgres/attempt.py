@@ -26,7 +26,7 @@ _FINDINGS: Mapping[Why, tuple[str, Severity, str, str]] = {
         "postgresql_table_locked",
         "warning",
         "its lock was not free",
-        "Look at who holds it (skipped in the result); the next run tries again.",
+        "Look at who holds it (not_done in the result); the next run tries again.",
     ),
     "timed_out": (
         "postgresql_maintenance_canceled",

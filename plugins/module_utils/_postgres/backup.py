@@ -97,7 +97,7 @@ def _retain(repository: Repository, keep: int, outcome: Outcome) -> None:
         if deleted:
             outcome.deleted.append(backup)
         else:
-            outcome.skipped.append({"backup": backup, "why": why})
+            outcome.not_deleted.append({"backup": backup, "why": why})
     outcome.kept = repository.backups()
 
 

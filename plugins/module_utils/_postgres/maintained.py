@@ -62,7 +62,7 @@ class Outcome:
             "tables": [asdict(entry) for entry in self.tables],
             "dropped": [asdict(entry) for entry in self.dropped],
             "refreshed": [asdict(entry) for entry in self.refreshed],
-            "skipped": [entry.to_dict() for entry in self.skipped],
+            "not_done": [entry.to_dict() for entry in self.skipped],
         }
 
     def to_result(self) -> dict[str, Any]:
@@ -85,7 +85,7 @@ class Outcome:
             "tended": len(self.tables),
             "dropped": len(self.dropped),
             "refreshed": len(self.refreshed),
-            "skipped": len(self.skipped),
+            "not_done": len(self.skipped),
         }
         rows = {
             "before": sum(entry.dead_rows_before for entry in self.tables),

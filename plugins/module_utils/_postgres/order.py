@@ -49,7 +49,7 @@ class Outcome:
     worst_loss_seconds: float | None = None
     deleted: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
-    skipped: list[dict[str, str]] = field(default_factory=list)
+    not_deleted: list[dict[str, str]] = field(default_factory=list)
     leftovers_removed: list[str] = field(default_factory=list)
     dump_warnings: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)

@@ -100,7 +100,7 @@ def actions(result: dict[str, Any]) -> dict[str, str]:
 
 
 def skipped(result: dict[str, Any]) -> list[tuple[str, str, str]]:
-    return [(entry["table"], entry["action"], entry["why"]) for entry in result["skipped"]]
+    return [(entry["table"], entry["action"], entry["why"]) for entry in result["not_done"]]
 
 
 def found(result: dict[str, Any]) -> list[str]:
@@ -126,7 +126,7 @@ def test_dead_rows_go_and_a_second_run_finds_nothing_to_do(database: Database, t
 
     done = database.maintain(**options)
     # The refresh leaves dead rows of its own.
-    assert (done["changed"], done["skipped"], done["findings"]) == (True, [], [])
+    assert (done["changed"], done["not_done"], done["findings"]) == (True, [], [])
     assert actions(done) == {**due, "public.endpoint_daily_stats": "vacuum"}
     tended = done["tables"][0]
     assert tended["dead_rows_before"] > MANY
@@ -138,7 +138,7 @@ def test_dead_rows_go_and_a_second_run_finds_nothing_to_do(database: Database, t
     assert 'endpoint_stats_postgresql_maintenance_dead_rows{when="after"} 0\n' in metrics.read_text()
 
     again = database.maintain(**options)
-    assert (again["changed"], again["tables"], again["skipped"]) == (False, [], [])
+    assert (again["changed"], again["tables"], again["not_done"]) == (False, [], [])
     assert [(view["view"], view["rows_written"]) for view in again["refreshed"]] == [("public.endpoint_daily_stats", 0)]
     assert again["diff"] == {"before": {}, "after": {}}
 
@@ -172,7 +172,7 @@ def test_a_locked_table_is_skipped_and_nobody_waits(database: Database) -> None:
     assert set(waits) == {"1"}
     assert (partition, "vacuum", "locked") in skipped(done)
     assert partition not in actions(done)
-    (holder,) = next(entry for entry in done["skipped"] if entry["table"] == partition)["held_by"]
+    (holder,) = next(entry for entry in done["not_done"] if entry["table"] == partition)["held_by"]
     assert (holder["role"], holder["state"], holder["mode"]) == ("owner", "idle in transaction", "ShareUpdateExclusiveLock")
     # Twice its budget, for it was tried twice, and never more.
     assert 0.6 < done["duration_seconds"] < 5
@@ -191,7 +191,7 @@ def test_a_lock_that_becomes_free_is_taken_at_the_end(database: Database) -> Non
         module = database.place.start("pg_maintain", options)
         servers.wait_until(lambda: database.dead_rows(partition) == 0, "vacuum of the other table")
     done = database.place.good(module.outcome()).result
-    assert (actions(done)["public.temp_stats"], done["skipped"]) == ("vacuum", [])
+    assert (actions(done)["public.temp_stats"], done["not_done"]) == ("vacuum", [])
     assert [entry["table"] for entry in done["tables"]].index("public.temp_stats") == len(done["tables"]) - 1
 
 
@@ -203,7 +203,7 @@ def test_a_prepared_transaction_that_holds_a_lock_is_named(database: Database) -
         done = database.maintain(old_transaction_seconds=0)
     finally:
         database.sql("ROLLBACK PREPARED 'left over'")
-    entry = next(entry for entry in done["skipped"] if entry["table"] == partition)
+    entry = next(entry for entry in done["not_done"] if entry["table"] == partition)
     assert (entry["why"], entry["held_by"][0]["application"]) == ("locked", "prepared transaction left over")
     assert "prepared transaction left over of role admin" in [finding["subject"] for finding in done["findings"]]
 
@@ -250,7 +250,7 @@ def test_a_leftover_that_somebody_uses_stays(database: Database) -> None:
         done = database.maintain()
     for result in (predicted, done):
         assert (skipped(result), result["dropped"]) == ([("public.temp_stats", "drop", "locked")], [])
-        assert [(holder["role"], holder["mode"]) for holder in result["skipped"][0]["held_by"]] == [("owner", "AccessShareLock")]
+        assert [(holder["role"], holder["mode"]) for holder in result["not_done"][0]["held_by"]] == [("owner", "AccessShareLock")]
     assert database.exists("temp_stats")
 
 
@@ -274,7 +274,7 @@ def test_a_leftover_that_others_need_or_own_stays(database: Database, statements
     try:
         result = database.maintain(vacuum=False)
         assert skipped(result) == [("public.temp_stats", "drop", "refused")]
-        assert evidence in result["skipped"][0]["evidence"]
+        assert evidence in result["not_done"][0]["evidence"]
         assert (result["changed"], found(result)) == (False, ["postgresql_leftover_kept"])
         assert database.exists("temp_stats")
     finally:
@@ -286,7 +286,7 @@ def test_a_role_without_the_right_is_told_so(database: Database) -> None:
     done = database.maintain("api")
     assert (done["changed"], done["tables"]) == (False, [])
     assert (database.partition(), "vacuum", "not_permitted") in skipped(done)
-    assert "only table or database owner can vacuum it" in done["skipped"][0]["evidence"]
+    assert "only table or database owner can vacuum it" in done["not_done"][0]["evidence"]
     assert "postgresql_not_permitted" in found(done)
     assert "postgresql_sessions_hidden" in found(done)
     assert database.dead_rows(database.partition()) > MANY
@@ -310,7 +310,7 @@ def test_an_error_in_one_table_does_not_keep_others_from_being_tended(database: 
     database.spoil()
     done = database.maintain(drop_leftovers=[])
     assert skipped(done) == [("public.temp_stats", "vacuum", "failed")]
-    assert "division by zero (SQLSTATE 22012)" in done["skipped"][0]["evidence"]
+    assert "division by zero (SQLSTATE 22012)" in done["not_done"][0]["evidence"]
     assert [(finding["id"], finding["severity"]) for finding in done["findings"]] == [("postgresql_maintenance_failed", "critical")]
     assert actions(done)[database.partition()] == "vacuum"
     database.sql("DROP TABLE temp_stats; DROP FUNCTION bad")
@@ -338,10 +338,10 @@ def test_views_that_cannot_be_refreshed_while_they_are_read_are_told(database: D
     database.sql("SET ROLE owner; CREATE MATERIALIZED VIEW other AS SELECT 1 AS x WITH NO DATA")
     done = database.maintain(refresh=["public.other"], vacuum=False)
     assert skipped(done) == [("public.other", "refresh", "refused")]
-    assert "it has no unique index" in done["skipped"][0]["evidence"]
+    assert "it has no unique index" in done["not_done"][0]["evidence"]
     database.sql("CREATE UNIQUE INDEX ON other (x)")
     done = database.maintain(refresh=["other"], vacuum=False)
-    assert done["skipped"][0]["evidence"] == "it was never filled"
+    assert done["not_done"][0]["evidence"] == "it was never filled"
     database.sql("REFRESH MATERIALIZED VIEW other")
     assert database.maintain(refresh=["other"], vacuum=False)["refreshed"][0]["rows_written"] == 0
 

@@ -172,7 +172,7 @@ def test_the_newest_stay_with_the_proven_one_and_those_that_are_read(place: Plac
     result = place.good(place.backup(backups, keep=2)).result
     os.close(reader)
     assert expected["deleted"] == names[1:3]
-    assert (result["deleted"], result["skipped"]) == ([names[2]], [{"backup": names[1], "why": "somebody reads it"}])
+    assert (result["deleted"], result["not_deleted"]) == ([names[2]], [{"backup": names[1], "why": "somebody reads it"}])
     assert result["kept"] == [names[0], names[1], newest, result["backup"]] == repository.backups()
     assert result["diff"]["before"].split() == names
     assert result["diff"]["after"].split() == result["kept"]
@@ -203,7 +203,7 @@ def test_the_result_has_the_same_keys_in_both_modes(place: Place, room: Path) ->
     real, checked = (set(place.backup(room / "backups", check=check).result) for check in (False, True))
     assert real == checked
     documented = {"changed", "backup", "backup_path", "bytes", "rows", "tables", "seconds", "duration_seconds", "worst_loss_seconds"}
-    documented |= {"deleted", "kept", "skipped", "leftovers_removed", "dump_warnings", "findings", "manifest_sha256", "diff"}
+    documented |= {"deleted", "kept", "not_deleted", "leftovers_removed", "dump_warnings", "findings", "manifest_sha256", "diff"}
     assert real - {"invocation"} == documented
 
 
