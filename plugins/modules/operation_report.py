@@ -58,7 +58,7 @@ options:
             type: str
             required: true
           unit:
-            description: What the value is. V(bytes) and V(seconds) are numbers, V(time) is RFC 3339.
+            description: What the value is. V(bytes) and V(seconds) are numbers, V(time) is RFC 3339; of a list V(count) is its length.
             type: str
             choices: [text, count, bytes, seconds, time]
             default: text

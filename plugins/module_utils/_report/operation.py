@@ -148,11 +148,11 @@ def _step(name: str, result: Result, facts: Sequence[Mapping[str, str]]) -> dict
         "reason": clean(_reason(result), _LONGEST_CHARACTERS),
         "failure": {key: clean(failure.get(key) or "", _LONGEST_CHARACTERS) for key in ("summary", "where", "cause", "remedy")},
         "facts": [
-            {"label": fact["label"], "value": _kept(result[fact["key"]]), "unit": fact["unit"]}
+            {"label": fact["label"], "value": _kept(result[fact["key"]], fact["unit"]), "unit": fact["unit"]}
             for fact in facts
-            if result.get(fact["key"]) not in (None, "", [])
+            if result.get(fact["key"]) not in (None, "") and (result[fact["key"]] != [] or fact["unit"] == "count")
         ],
-        "phases": [{"name": phase, "seconds": taken} for phase, taken in (result.get("seconds") or {}).items()],
+        "phases": [{"name": phase, "seconds": taken} for phase, taken in _seconds(result).items()],
         "findings": [_finding(finding) for finding in result.get("findings") or []],
         "differences": differences[:_MOST_DIFFERENCES],
         "differences_total": len(differences),
@@ -164,20 +164,28 @@ def _state(result: Result) -> State:
         return "not_reached"
     if result.get("failed") or result.get("unreachable"):
         return "failed"
-    if result.get("skipped"):
+    if result.get("skipped") is True:
         return "skipped"
     return _VERDICTS.get(str(result.get("verdict", "")), "succeeded")
 
 
 def _reason(result: Result) -> str:
-    if result.get("failed") or result.get("unreachable"):
-        return str(result.get("msg") or "it failed without a word")
-    return str(result.get("reason") or "")
+    if not (result.get("failed") or result.get("unreachable")):
+        return str(result.get("reason") or "")
+    items = [str(item["msg"]) for item in result.get("results") or [] if item.get("failed") and item.get("msg")]
+    return "; ".join(items) or str(result.get("msg") or "it failed without a word")
 
 
-def _kept(value: Any) -> Any:
+def _seconds(result: Result) -> Mapping[str, float]:
+    given = result.get("seconds")
+    return given if isinstance(given, Mapping) else {}
+
+
+def _kept(value: Any, unit: str) -> Any:
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, list) and unit == "count":
+        return len(value)
     if isinstance(value, list):
         return clean(", ".join(map(str, value)), _LONGEST_CHARACTERS)
     return value if isinstance(value, (int, float)) else clean(value, _LONGEST_CHARACTERS)

@@ -35,6 +35,8 @@ FACTS = [
     {"label": "Begun", "key": "begun_at", "unit": "time"},
     {"label": "Fresh", "key": "fresh", "unit": "text"},
     {"label": "Removed", "key": "removed", "unit": "text"},
+    {"label": "How many removed", "key": "removed", "unit": "count"},
+    {"label": "How many left", "key": "nothing", "unit": "count"},
     {"label": "Nothing", "key": "nothing", "unit": "text"},
 ]
 DONE = {
@@ -91,6 +93,8 @@ def test_what_was_done_is_shown_with_its_units() -> None:
     for words in ("20261125T211700Z", "120 MiB", "250\u202f000", "3.7 s", "2026-11-25 21:17:00 UTC", "yes", "a, b", "Backup succeeded"):
         assert words in page
     assert "Nothing" not in page
+    assert "How many removed2" in page
+    assert "How many left0" in page
     assert [finding["part"] for finding in all_findings(document)] == ["Back up"]
     shown = "backup 20261125T211700Z, size 120 MiB, rows 250\u202f000, took 3.7 s"
     assert summary(document) == f"backup of endpoint-stats/endpoint_stats: succeeded after 4.2 s, 1 warning ({shown})"
@@ -122,6 +126,16 @@ def test_a_failed_run_says_why_and_what_to_do() -> None:
     for words in ("Why, and what to do", "db:5432", "Look", "The live database was not touched.", "Run it again.", "not reached"):
         assert words in page
     assert reasons(document)[0].startswith("Back up: PostgreSQL does not let us connect")
+
+
+def test_a_loop_that_failed_says_why_with_the_words_of_its_items() -> None:
+    items = [{"failed": False, "msg": "fine"}, {"failed": True, "msg": "no Deployment flask-api"}]
+    document = told(step("Restart", {"failed": True, "msg": "One or more items failed", "results": items}))
+    assert reasons(document) == ["Restart: no Deployment flask-api"]
+
+
+def test_what_is_no_list_of_phases_is_none() -> None:
+    assert told(step("Ask", {"seconds": 0.2}))["steps"][0]["phases"] == []
 
 
 def test_advice_is_for_what_did_not_succeed() -> None:
