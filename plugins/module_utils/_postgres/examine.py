@@ -49,7 +49,7 @@ class Asked:
 class Seen:
     """What was seen of a backup. Without differences and without a reason, and with all of it looked at, it is good.
 
-    C(behind) are sequences that were behind their columns in the database already.
+    C(behind) are sequences that were behind their columns in the database already, C(note) is what may explain differences.
     """
 
     verdict: str = ""
@@ -58,6 +58,7 @@ class Seen:
     checked: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
     manifest: Manifest | None = None
     behind: list[EntryDifference] = field(default_factory=list)
+    note: str = ""
 
     def add(self, comparison: Comparison, what: str) -> None:
         self.differences += comparison.differences
@@ -90,7 +91,7 @@ def _judged(path: Path, asked: Asked, progress: Progress, look: Callable[[_Exami
     finally:
         progress.end()
     if seen.differences:
-        seen.verdict, seen.reason = FAILED, _first(seen.differences)
+        seen.verdict, seen.reason = FAILED, _first(seen.differences) + seen.note
     elif seen.reason:
         seen.verdict = UNKNOWN
     return seen
@@ -159,6 +160,8 @@ class _Examination:
         self.progress.phase("contents")
         text = load.statements(clients, self.path / DUMP, self.deadline)
         self.seen.add(compare.dumped(self.manifest, text), "entries")
+        if clients.version != self.manifest.pg_dump_version:
+            self.seen.note = f" (dumped by version {self.manifest.pg_dump_version}, read by {clients.version})"
         return text
 
     def refuse(self) -> None:
@@ -175,8 +178,8 @@ class _Examination:
             try:
                 if self._loaded(loader):
                     self._compared(loader, statements)
-            except load.LoadError as error:
-                lacking = server.trouble() or (error.cause if error.here else "")
+            except OpsError as error:
+                lacking = server.trouble() or (error.cause if isinstance(error, load.LoadError) and error.here else "")
                 if not lacking:
                     raise
                 raise scratch.NoScratchError("The scratch server cannot hold this backup", cause=lacking) from error

@@ -26,7 +26,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from signal import SIGQUIT
+from signal import SIGKILL, SIGQUIT
 from subprocess import Popen
 from typing import Any
 
@@ -128,7 +128,7 @@ def refusal(directory: Path, needs: Needs) -> NoScratchError | None:
 @contextmanager
 def running(directory: Path, programs: Programs, needs: Needs, deadline: Deadline) -> Iterator[Scratch]:
     """A server for as long as the context is not left."""
-    with _private(directory, deadline) as (own, lock):
+    with _private(directory, deadline) as (own, lock), _no_stragglers(own):
         log, name = own / "log", f"scratch_{secrets.token_hex(4)}"
         environment = {"HOME": str(own), "PATH": str(Path(programs["postgres"]).parent), "TZ": "UTC"}
         # The database brings its own encoding and locale; the server's own shall be there on any machine.
@@ -235,6 +235,23 @@ def _private(directory: Path, deadline: Deadline) -> Iterator[tuple[Path, int]]:
         yield own, locks[1]
 
 
+@contextmanager
+def _no_stragglers(own: Path) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        _end_stragglers(own)
+
+
+def _end_stragglers(own: Path) -> None:
+    """Children of a server that was killed would go on until their query ends; all of them work in its directory."""
+    data = own.resolve() / "data"
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if (process / "cwd").readlink() == data and (process / "exe").readlink().name == "postgres":
+                os.kill(int(process.name), SIGKILL)
+
+
 def _make(directory: Path) -> None:
     """Make it, and refuse one that somebody else put there."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -267,7 +284,8 @@ def _is_orphan(path: Path) -> bool:
 
 
 def _removed(path: Path) -> bool:
-    """Its server may need a moment to end after the run did."""
+    """Its server may need a moment to end after the run did; one in another container is not seen from here."""
+    _end_stragglers(path)
     with suppress(FileNotFoundError), (path / _SERVER_LOCK).open("rb") as lock:
         until = time.monotonic() + _ENDING_SECONDS
         while not _take(lock.fileno()):
