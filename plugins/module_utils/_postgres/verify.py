@@ -18,7 +18,7 @@ from .._report.finding import Finding
 from .._version import VERSION
 from .connection import forget_environment
 from .contents import EntryDifference
-from .examine import FAILED, PASSED, UNKNOWN, VERDICTS, Asked, Seen, examine, foresee
+from .examine import COUNTED, FAILED, PASSED, UNKNOWN, VERDICTS, Asked, Seen, examine, foresee
 from .manifest import ManifestError, load
 from .repository import PROVING_LEVELS, Repository, now
 
@@ -152,7 +152,7 @@ def _recorded_pass(repository: Repository, order: Order, backup: str) -> Outcome
         verdict=PASSED,
         reason="",
         differences=[],
-        checked={},
+        checked=dict.fromkeys(COUNTED, 0),
         seconds={},
         duration_seconds=0.0,
         restore_seconds=None,

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -67,3 +68,28 @@ def test_else_the_backup_is_looked_at(repository: Repository, records: list[dict
 def test_a_damaged_manifest_is_looked_at(repository: Repository) -> None:
     (repository.path(BACKUP) / "manifest.json").write_text("{")
     assert answer(repository, PASSED).reason == "it was looked at"
+
+
+def test_the_backup_that_nobody_has_judged_for_longest_comes_first(repository: Repository) -> None:
+    names = ["20261101T000000Z", "20261102T000000Z", "20261103T000000Z", BACKUP]
+    for name in names[:3]:
+        repository.path(name).mkdir()
+
+    def judged(backup: str, verdict: str, at: str, level: str = "full") -> str:
+        repository.record(backup, {"verdict": verdict, "at": at, "level": level})
+        return verify.chosen(repository, "oldest_unproven")
+
+    assert verify.chosen(repository, "newest") == BACKUP
+    assert verify.chosen(repository, "oldest_unproven") == names[0]
+    assert judged(names[0], "passed", "2026-11-26T01:00:00Z", level="checksum") == names[0]
+    assert judged(names[0], "could_not_verify", "2026-11-26T02:00:00Z") == names[1]
+    assert judged(names[1], "failed", "2026-11-26T03:00:00Z") == names[2]
+    assert judged(names[2], "passed", "2026-11-26T04:00:00Z") == BACKUP
+    assert judged(BACKUP, "passed", "2026-11-26T05:00:00Z") == names[0]
+    assert judged(names[0], "passed", "2026-11-26T06:00:00Z") == names[1]
+
+
+def test_the_name_of_a_backup_tells_its_age_where_its_manifest_cannot(repository: Repository) -> None:
+    assert verify.moment(repository, BACKUP) == datetime(2026, 11, 25, 21, 17, 1, tzinfo=UTC).timestamp()
+    (repository.path(BACKUP) / "manifest.json").unlink()
+    assert verify.moment(repository, BACKUP) == datetime(2026, 11, 25, 21, 17, 0, tzinfo=UTC).timestamp()
