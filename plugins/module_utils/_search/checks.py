@@ -81,6 +81,7 @@ class Examination:
     settings: Mapping[str, Mapping[str, Any]] | None = None
     lines: list[dict[str, Any]] = field(default_factory=list)
     leaderless: str = ""
+    unheard: str = ""
 
     @property
     def subject(self) -> str:
@@ -142,10 +143,15 @@ class Examination:
 
     def _explain(self, index: str, shard: int, primary: bool) -> shards.Reason:
         which = json.dumps({"index": index, "shard": shard, "primary": primary})
+        if self.unheard:
+            return shards.Reason("unexplained", self.unheard)
         try:
             answer = self.client.get("/_cluster/allocation/explain", source=which, source_content_type="application/json")
         except QuestionError as error:
-            return shards.Reason("unexplained", f"GET /_cluster/allocation/explain: {error.cause}")
+            told = f"GET /_cluster/allocation/explain: {error.cause}"
+            # One that is not heard in time is not asked twenty times.
+            self.unheard = told if error.kind == "down" else ""
+            return shards.Reason("unexplained", told)
         return shards.reason_of(answer)
 
     def _disk(self) -> Seen:

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -127,6 +128,21 @@ def test_a_primary_without_a_node_is_critical_and_one_that_waits_is_not() -> Non
         "same_node": "warning",
     }
     assert found["search_shards_unassigned_filter"].evidence == "1 primary and 2 replicas of a and 1 more; filter: box:warm"
+
+
+def test_an_engine_that_does_not_explain_in_time_is_asked_once() -> None:
+    asked_long_enough = threading.Event()
+    answers = {
+        "/_cluster/health": fake.health(status="red", unassigned_shards=3),
+        "/_cat/shards": [row("a"), row("b"), row("c")],
+        fake.EXPLAIN: lambda _parameters: asked_long_enough.wait(30),
+    }
+    with serving(healthy(**answers)) as engine:
+        part = engine.look(timeout_seconds=1)
+        asked_long_enough.set()
+    assert engine.paths().count(fake.EXPLAIN) == 1
+    assert "GET /_cluster/allocation/explain: " in part.reason
+    assert part.findings[-1].evidence.startswith("3 primaries of a, b, c; ")
 
 
 def test_the_engine_is_asked_for_each_kind_by_its_own_parameters() -> None:
