@@ -90,11 +90,11 @@ def warnings(stderr: str) -> list[str]:
     """What a program warned of, each with the lines that belong to it."""
     found: list[str] = []
     for line in stderr.splitlines():
-        _, kind, text = line.partition(": ")
+        text = line.partition(": ")[2] or line
         if text.startswith(("detail:", "hint:")) and found:
             found[-1] += f" ({text})"
-        elif line.strip():
-            found.append(text.removeprefix("warning: ") if kind else line)
+        elif text.strip():
+            found.append(text.removeprefix("warning: "))
     return found
 
 

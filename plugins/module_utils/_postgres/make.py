@@ -93,7 +93,7 @@ class Maker:
     def _moment(self, dumper: Dumper, globals_path: Path) -> Iterator[Snapshot]:
         """A snapshot with the roles of its moment: those of the server have none, so they must be the same before and after it."""
         limits = {"lock_timeout_seconds": self.order.table_lock_timeout_seconds, "timeout_seconds": self.order.dump_timeout_seconds}
-        for _ in range(_ATTEMPTS):
+        for _attempt in range(_ATTEMPTS):
             before = dumper.globals(globals_path)
             with held(self.order.server, dumper.who, **limits) as snapshot:
                 if dumper.globals(globals_path) == before:

@@ -15,7 +15,7 @@ from .._errors import OpsError
 from .._process import run
 
 _INSTALLED = Path("/usr/lib/postgresql")
-_VERSION = re.compile(r"\(PostgreSQL\) ((\d+)\S*)")
+_VERSION = re.compile(r"\(PostgreSQL\) (\d+\S*)")
 _TIMEOUT_SECONDS = 20
 
 
@@ -37,12 +37,11 @@ def found(names: Sequence[str], major: int, *, newer: bool = True) -> Programs:
     for paths in _places(names):
         lacking = [name for name in names if name not in paths]
         versions = {name: _version(path) for name, path in paths.items()}
-        majors = {number for _, number in versions.values()}
+        majors = {_major(version) for version in versions.values()}
         fits = len(majors) == 1 and (min(majors) == major or (newer and min(majors) > major))
         if fits and not lacking:
-            version, number = versions[names[0]]
-            return Programs(paths, version, number)
-        seen += [f"{paths[name]} {version}" for name, (version, _) in versions.items()]
+            return Programs(paths, versions[names[0]], majors.pop())
+        seen += [f"{paths[name]} {version}" for name, version in versions.items()]
         seen += [f"no {name} beside them" for name in lacking if paths]
     wanted = f"{major} or newer" if newer else str(major)
     raise OpsError(
@@ -64,9 +63,13 @@ def _present(paths: Mapping[str, str | None]) -> dict[str, str]:
     return {name: path for name, path in paths.items() if path}
 
 
-def _version(path: str) -> tuple[str, int]:
+def _major(version: str) -> int:
+    return int(re.split(r"\D", version, maxsplit=1)[0])
+
+
+def _version(path: str) -> str:
     said = run([path, "--version"], timeout_seconds=_TIMEOUT_SECONDS).check(f"{path} does not tell its version").stdout
     match = _VERSION.search(said)
     if match is None:
         raise OpsError(f"{path} does not tell its version", cause=said.strip())
-    return match[1], int(match[2])
+    return match[1]

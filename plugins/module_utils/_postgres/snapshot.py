@@ -113,7 +113,7 @@ def _described(row: dict[str, Any]) -> str:
 
 def _taken(connection: Any, server: Server) -> Snapshot:
     tables = _tables(connection)
-    for _ in range(_ATTEMPTS):
+    for _attempt in range(_ATTEMPTS):
         connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         if _lock(connection, server, tables):
             exported = connection.execute(_EXPORT).fetchone()
