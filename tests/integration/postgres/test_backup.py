@@ -228,6 +228,16 @@ def test_what_is_odd_beside_the_one_before_is_found(place: Place, backups: Path,
     assert {"dump", "publish"} <= {match[1] for line in gauges if (match := re.search(r'_duration_seconds.*phase="(\w+)"', line))}
 
 
+def test_what_resists_beside_it_does_not_stop_a_backup(place: Place, backups: Path, room: Path) -> None:
+    leftover = backups / ".incomplete-20261125T000000Z"
+    (leftover / "foreign").mkdir(parents=True)
+    (leftover / "foreign" / "file").touch()
+    (room / "metrics").mkdir()
+    outcome = place.good(place.backup(backups, metrics_path=str(room / "metrics" / "backup.prom")))
+    assert outcome.findings() == ["backup_leftover_stays", "backup_metrics_not_written"]
+    assert (outcome.result["leftovers_removed"], leftover.exists(), len(outcome.result["kept"])) == ([], True, 2)
+
+
 @dataclass(frozen=True)
 class Hand:
     """Somebody who follows the guide of a backup."""
