@@ -27,7 +27,9 @@ from tools.app import SOURCE, python
 
 PACKAGES = ("postgresql-15", "redis-server")
 BINARIES = Path("/usr/lib/postgresql/15/bin")
-PASSWORD = 'Planted-7f3a9c-pässword"\\%40'
+# What to look for in output: the rest of the password is written otherwise in JSON.
+PLANTED = "Planted-7f3a9c"
+PASSWORD = f'{PLANTED}-pässword"\\%40'
 _ACCOUNT = "postgres"
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _POLL_SECONDS = 0.05
@@ -217,7 +219,9 @@ class Redis(Process):
     def argv(self) -> list[str]:
         acl = self.directory / "users.acl"
         digest = hashlib.sha256(PASSWORD.encode()).hexdigest()
-        acl.write_text(f"user default off\nuser admin on nopass ~* +@all\nuser api on #{digest} ~cache:* -@all +auth +ping +get +set\n")
+        acl.write_text(
+            f"user default off ~* &* +@all\nuser admin on nopass ~* +@all\nuser api on #{digest} ~cache:* -@all +auth +ping +get +set\n"
+        )
         settings = {
             "port": 0,
             "tls-port": self.port,

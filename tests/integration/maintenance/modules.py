@@ -8,27 +8,29 @@ import contextlib
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import ansible
+
 from tests.integration.app import servers
 from tools.app import python
 
-PLANTED = servers.PASSWORD.partition("ä")[0]
-_LIBRARIES = python().parent.parent / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
-
 
 @contextlib.contextmanager
-def running(module: str, options: dict[str, Any], *, check: bool = False) -> Iterator[subprocess.Popen[str]]:
-    """A module at work, ended when the context is left."""
+def running(module: str, options: dict[str, Any], *, check: bool = False, code: str = "") -> Iterator[subprocess.Popen[str]]:
+    """A module at work, ended when the context is left; C(code) runs in its place, as of C(gate.Gate)."""
     arguments = {"ANSIBLE_MODULE_ARGS": {**options, "_ansible_check_mode": check}}
-    path = os.pathsep.join([*os.environ["ANSIBLE_COLLECTIONS_PATH"].split(os.pathsep), str(_LIBRARIES)])
-    argv = [sys.executable, "-m", f"ansible_collections.endpoint_stats.ops.plugins.modules.{module}"]
-    environment = {**os.environ, "PYTHONPATH": path}
+    path = os.pathsep.join([str(Path(ansible.__file__).parent.parent), os.environ["ANSIBLE_COLLECTIONS_PATH"]])
+    program = ["-c", code] if code else ["-m", f"ansible_collections.endpoint_stats.ops.plugins.modules.{module}"]
     with subprocess.Popen(
-        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+        [str(python()), *program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PYTHONPATH": path},
     ) as process:
         assert process.stdin is not None
         process.stdin.write(json.dumps(arguments))
@@ -43,7 +45,7 @@ def running(module: str, options: dict[str, Any], *, check: bool = False) -> Ite
 def result(process: subprocess.Popen[str]) -> dict[str, Any]:
     """What the module answers, which never holds the password."""
     output = process.communicate(timeout=60)[0]
-    assert PLANTED not in output
+    assert servers.PLANTED not in output
     lines = [line for line in output.splitlines() if line.startswith("{")]
     assert lines, output
     answer: dict[str, Any] = json.loads(lines[-1])
@@ -58,22 +60,15 @@ def run(module: str, options: dict[str, Any], *, check: bool = False) -> dict[st
 
 
 def by_ansible(module: str, options: dict[str, Any], *arguments: str) -> dict[str, Any]:
-    """The answer as Ansible gives it, at the highest verbosity people use."""
+    """The answer as Ansible gives it, at the highest verbosity people use, and whether it takes the task for skipped."""
     argv = ["ansible", "localhost", "-vvv", "--one-line", "-e", f"ansible_python_interpreter={python()}", *arguments]
     command = [*argv, "-m", f"endpoint_stats.ops.{module}", "-a", json.dumps(options)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert PLANTED not in done.stdout + done.stderr
+    assert servers.PLANTED not in done.stdout + done.stderr
     line = next(line for line in done.stdout.splitlines() if line.startswith("localhost | "))
+    assert "SKIPPED" not in line
     answer: dict[str, Any] = json.loads(line[line.index("{") :])
     return answer
-
-
-def credentials(directory: Path, username: str, password: str = servers.PASSWORD) -> str:
-    """A directory as a mounted Secret."""
-    directory.mkdir()
-    (directory / "username").write_text(f"{username}\n")
-    (directory / "password").write_text(f"{password}\n", encoding="utf-8")
-    return str(directory)
 
 
 def identities(answer: dict[str, Any]) -> list[str]:

@@ -10,7 +10,7 @@ import re
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,9 @@ import pytest
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._redis.glob import matcher
 
 from tests.integration.app import servers
-from tests.integration.maintenance.modules import by_ansible, credentials, identities, result, run, running
+from tests.integration.maintenance.modules import by_ansible, identities, result, run, running
+from tests.integration.postgres import gate
+from tests.integration.postgres.support import credentials
 from tools.venv import ROOT
 
 HOUR = 3600
@@ -51,7 +53,7 @@ return found
 
 
 class Redis(servers.Redis):
-    """Redis with the user C(ops) exactly as the stack has it."""
+    """Redis with the users exactly as the stack has them, and an administrator for the test."""
 
     def __init__(self, directory: Path, settings: dict[str, str]) -> None:
         super().__init__(directory)
@@ -60,11 +62,9 @@ class Redis(servers.Redis):
     def argv(self) -> list[str]:
         argv = super().argv()
         template = (ROOT / "roles" / "app_stack" / "templates" / "users.acl.j2").read_text()
-        (line,) = re.findall(r"^user ops .*$", template, re.M)
-        rule, replaced = re.subn(r"\{\{.*?\}\}", hashlib.sha256(servers.PASSWORD.encode()).hexdigest(), line)
-        assert replaced == 1
-        with (self.directory / "users.acl").open("a") as acl:
-            acl.write(f"{rule}\n")
+        rules = re.sub(r"\{[%#].*?[%#]\}\n", "", template)
+        rules = re.sub(r"\{\{.*?\}\}", hashlib.sha256(servers.PASSWORD.encode()).hexdigest(), rules)
+        (self.directory / "users.acl").write_text(f"{rules}user admin on nopass ~* &* +@all\n")
         return [*argv, *(word for name, value in self.settings.items() for word in (f"--{name}", value))]
 
     def fill(self, prefix: str, count: int, *, idle: int = 0, ttl_seconds: int = 0, suffix: str = "") -> None:
@@ -77,6 +77,7 @@ class Redis(servers.Redis):
         return sorted(self.ask("KEYS", "*").splitlines())
 
     def told(self, section: str, name: str) -> str:
+        """What INFO says."""
         return dict(line.split(":", 1) for line in self.ask("INFO", section).splitlines() if ":" in line)[name].strip()
 
 
@@ -110,7 +111,7 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
             redis.start()
             cleanup.callback(redis.end)
             reached = {"host": "127.0.0.1", "port": redis.port, "ca_file": str(directory / "tls.crt"), "timeout_seconds": 3}
-            return Served(redis, {**reached, "credentials_dir": credentials(tmp_path / "ops", "ops")})
+            return Served(redis, {**reached, "credentials_dir": str(credentials(tmp_path / "ops", "ops"))})
 
         yield serve
 
@@ -209,44 +210,74 @@ def test_a_slow_server_is_given_rest(serve: Serve) -> None:
     assert (done["deleted"], served.maintain(latency_budget_seconds=60)["slept_seconds"]) == (40, 0)
 
 
-def test_a_new_start_in_the_middle_begins_the_scan_again(serve: Serve) -> None:
+@contextmanager
+def in_the_middle(served: Served, room: Path, **options: Any) -> Iterator[tuple[subprocess.Popen[str], gate.Gate]]:
+    """A module that has deleted 300 of 2000 keys, and stands before its fourth page."""
+    served.redis.fill("cache:", 2_000)
+    changed = served.options(rules=everything("cache:*"), page_size=100, **options)
+    with (
+        gate.of_function(room, "_redis.sweep:RedisKeyspace.page", module="redis_maintain") as stop,
+        running("redis_maintain", changed, code=stop.code) as module,
+    ):
+        for _page in range(3):
+            stop.wait()
+            stop.open()
+        stop.wait()
+        assert 1_500 < served.redis.count("*") < 2_000
+        yield module, stop
+
+
+def let_end(module: subprocess.Popen[str], stop: gate.Gate) -> dict[str, Any]:
+    """Open the gate as often as the module comes there."""
+
+    def is_over() -> bool:
+        stop.open()
+        return module.poll() is not None
+
+    servers.wait_until(is_over, "end of the module", 60)
+    return result(module)
+
+
+def test_what_was_deleted_stays_so_after_a_restart_and_what_was_left_is_there(serve: Serve) -> None:
     served = serve(appendonly="yes")
-    served.redis.fill("cache:", 40_000)
-    with running("redis_maintain", served.options(rules=everything("cache:*"), page_size=10)) as module:
-        servers.wait_until(lambda: served.redis.count("*") < 38_000, "deletion")
+    served.redis.fill("cache:", 5)
+    served.redis.fill("other:", 2)
+    assert served.maintain(rules=everything("cache:*"), save="none")["deleted"] == 5
+    served.redis.stop(signal.SIGKILL)
+    served.redis.start()
+    servers.wait_until(lambda: served.redis.told("persistence", "loading") == "0", "end of loading")
+    assert served.redis.keys() == ["other:1", "other:2"]
+
+
+def test_a_new_start_in_the_middle_begins_the_scan_again(serve: Serve, tmp_path: Path) -> None:
+    served = serve(appendonly="yes")
+    with in_the_middle(served, tmp_path) as (module, stop):
         served.redis.stop(signal.SIGKILL)
-        assert module.poll() is None
         served.redis.start()
-        done = result(module)
-    assert done["restarts"] == 1
+        done = let_end(module, stop)
+    assert (done["restarts"], done["deleted"]) == (1, 2_000)
     assert "redis_restarted" in identities(done)
     assert served.redis.keys() == []
     assert done["save"]["kind"] == "aof_rewrite"
     assert done["save"]["proven"] is True
 
 
-def test_a_server_that_stays_away_is_an_error_that_says_how_far_it_came(serve: Serve) -> None:
+def test_a_server_that_stays_away_is_an_error_that_says_how_far_it_came(serve: Serve, tmp_path: Path) -> None:
     served = serve()
-    served.redis.fill("cache:", 40_000)
-    options = served.options(rules=everything("cache:*"), page_size=10, restart_wait_seconds=0.3)
-    with running("redis_maintain", options) as module:
-        servers.wait_until(lambda: served.redis.count("*") < 38_000, "deletion")
+    with in_the_middle(served, tmp_path, restart_wait_seconds=0.3) as (module, stop):
         served.redis.stop(signal.SIGKILL)
-        told = failure(result(module))
+        told = failure(let_end(module, stop))
     assert told["summary"] == "Redis does not let us connect"
-    assert told["details"]["deleted"] > 2_000
+    assert 0 < told["details"]["deleted"] < 500
 
 
 def test_a_run_that_was_killed_is_finished_by_the_next(serve: Serve, tmp_path: Path) -> None:
     served = serve(save="3600 1000000")
-    served.redis.fill("cache:", 40_000)
-    options = served.options(rules=everything("cache:*"), page_size=10, progress_path=str(tmp_path / "progress"))
-    with running("redis_maintain", options) as module:
-        servers.wait_until(lambda: served.redis.count("*") < 38_000, "deletion")
+    with in_the_middle(served, tmp_path, progress_path=str(tmp_path / "progress")) as (module, _stop):
         module.kill()
     assert '"phase": "sweep"' in (tmp_path / "progress").read_text()
     done = served.maintain(rules=everything("cache:*"))
-    assert 0 < done["deleted"] < 38_000
+    assert 1_500 < done["deleted"] < 2_000
     assert (served.redis.keys(), done["save"]["kind"], done["save"]["proven"]) == ([], "bgsave", True)
     again = served.maintain(rules=everything("cache:*"))
     assert (again["changed"], again["save"]["kind"]) == (False, "none")
@@ -309,9 +340,9 @@ def test_a_failed_rewrite_of_the_append_only_file_is_told(serve: Serve) -> None:
 
 def test_who_is_not_let_in_is_told_so(serve: Serve, tmp_path: Path) -> None:
     served = serve()
-    told = failure(served.maintain(credentials_dir=credentials(tmp_path / "wrong", "ops", "wrong")))
+    told = failure(served.maintain(credentials_dir=str(credentials(tmp_path / "wrong", "ops", "wrong"))))
     assert told["remedy"] == "Check the credentials that are mounted and the user's rules (ACL)."
-    told = failure(served.maintain(credentials_dir=credentials(tmp_path / "api", "api")))
+    told = failure(served.maintain(credentials_dir=str(credentials(tmp_path / "api", "api"))))
     assert "no permissions" in told["cause"]
     told = failure(served.maintain(credentials_dir=str(tmp_path / "nowhere")))
     assert told["summary"] == "The credentials could not be read"
