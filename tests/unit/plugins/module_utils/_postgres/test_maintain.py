@@ -105,5 +105,5 @@ def test_the_difference_tells_what_became_of_each_table() -> None:
 
 def test_the_metrics_tell_what_was_done() -> None:
     text = render(Outcome(check=False, tables=[tended(1)], skipped=[Skipped("a.b", "drop", "refused", "seen")]).gauges())
-    assert 'endpoint_stats_postgresql_maintenance_tables{what="skipped"} 1\n' in text
+    assert 'endpoint_stats_postgresql_maintenance_tables{what="not_done"} 1\n' in text
     assert 'endpoint_stats_postgresql_maintenance_dead_rows{when="after"} 1\n' in text
