@@ -252,7 +252,7 @@ def main() -> None:
             "protect": {"type": "list", "elements": "str", "default": []},
             "page_size": {"type": "int", "default": 500},
             "latency_budget_seconds": {"type": "float", "default": 0.01},
-            "maximum_keys": {"type": "int", "default": 0},
+            "maximum_keys": {"type": "int", "default": 0, "no_log": False},  # keys of the database
             "restart_wait_seconds": {"type": "float", "default": 60},
             "purge": {"type": "bool", "default": True},
             "save": {"type": "str", "choices": ["auto", "bgsave", "aof_rewrite", "none"], "default": "auto"},
