@@ -56,7 +56,7 @@ def java(program: str) -> str:
 class Engine(servers.Process):
     """One node, with what the tests say to it as administrator."""
 
-    start_seconds = 120
+    start_seconds = 240
     name = ""
     account = ""
     scheme = "http"

@@ -26,7 +26,7 @@ from tools.app import python
 DISK = "cluster.routing.allocation.disk.watermark"
 STAGES = ("low", "high", "flood_stage")
 DEFAULTS: dict[str, Any] = {
-    "timeout_seconds": 5,
+    "timeout_seconds": 20,
     "expected_nodes": 0,
     "disk_percent": None,
     "heap_percent": {"warning": 85, "critical": 95},
