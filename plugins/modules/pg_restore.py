@@ -245,7 +245,8 @@ from ..module_utils._postgres.beside import MAINTENANCE
 from ..module_utils._postgres.connection import Server, forget_environment
 from ..module_utils._postgres.exchange import Outcome, Policy, Target
 from ..module_utils._postgres.repository import opened
-from ..module_utils._postgres.restore import NEWEST_PROVEN, Order, Restore
+from ..module_utils._postgres.restore import Restore
+from ..module_utils._postgres.restore_plan import NEWEST_PROVEN, Order
 from ..module_utils._postgres.undo import undone
 from ..module_utils._progress import Progress
 from ..module_utils._tls import Credentials

@@ -17,7 +17,7 @@ from .._progress import Progress
 from .._report.finding import Finding
 from .._tls import Credentials
 from .beside import MAINTENANCE, Beside, Catalog, Replaced, look, refuse_name
-from .connection import Server, session
+from .connection import NoConnectionError, Server, session
 from .contents import EntryDifference
 from .repository import now
 from .swap import Change, swap
@@ -41,6 +41,8 @@ WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
 """
 # Unknown to PostgreSQL 16 and older; both would end the session that holds the lock while other programs work.
 _UNLIMITED = "SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('idle_session_timeout', 'transaction_timeout')"
+# Others took the places that the database's connection limit leaves: the name serves.
+_FULL = "too many connections for database"
 _SERVED = "SELECT oid::int8 AS oid FROM pg_database WHERE datname = current_database()"
 _SIZE = "SELECT pg_database_size(%s::oid)::int8 AS bytes"
 
@@ -77,10 +79,15 @@ class Target:
                 )
             yield locker
 
-    def refuse_other(self, oid: int) -> None:
-        """Connect by the name, as everybody does; rows were compared in this very database before it got the name."""
-        with self.session(self.database) as connection:
-            found = connection.execute(_SERVED).fetchone()["oid"]
+    def enter(self, oid: int) -> None:
+        """Come by the name, as everybody does; rows were compared in this very database before it got the name."""
+        try:
+            with self.session(self.database) as connection:
+                found = connection.execute(_SERVED).fetchone()["oid"]
+        except NoConnectionError as error:
+            if _FULL in error.cause:
+                return
+            raise
         if found != oid:
             raise OpsError(
                 f"{self.database} is another database than the one that was to have the name",
@@ -156,9 +163,11 @@ class Exchange:
         done = swap(self.locker, self.target.session, change, timeout_seconds=self.policy.swap_timeout_seconds)
         self.progress.phase("check")
         with change.done():
-            self.target.refuse_other(change.new)
+            self.target.enter(change.new)
         findings = [*outcome.findings, *_settle_kept(self.locker, self.target.database, self.policy)]
-        return replace(outcome, swap_seconds=done.seconds, tries=done.tries, sessions_ended=done.sessions_ended, findings=findings)
+        after = look(self.locker, self.target.database).lines()
+        known = replace(outcome, kept_database=change.aside, after=after, findings=findings)
+        return replace(known, swap_seconds=done.seconds, tries=done.tries, sessions_ended=done.sessions_ended)
 
 
 def _settle_kept(locker: Any, database: str, policy: Policy) -> list[Finding]:

@@ -181,7 +181,7 @@ def test_lost_rows_and_a_dropped_table_come_back(scene: Scene, room: Path) -> No
     assert [finding["id"] for finding in result["findings"]] == ["server_space_unknown"]
     assert list(result["seconds"])[-7:] == ["create", "load", "compare", "analyze", "properties", "swap", "check"]
     assert 0 < result["swap_seconds"] < 1
-    assert f"{DATABASE}: made from backup {scene.backup}" in result["diff"]["after"]
+    assert result["diff"]["after"].splitlines()[1] == result["diff"]["before"].strip().replace(DATABASE, result["kept_database"], 1)
     assert "--role=owner" in arguments.read_text()
     assert servers.PASSWORD not in arguments.read_text() + scene.place.postgresql.log.read_text() + scene.catalog()
     owners = "SELECT string_agg(DISTINCT relowner::regrole::text, ' ') FROM pg_class WHERE relnamespace = 'public'::regnamespace"
@@ -339,11 +339,18 @@ def test_what_belongs_to_the_database_itself_is_made_anew(scene: Scene) -> None:
     assert scene.sql(question, "postgres").splitlines() == before
 
 
+def test_a_database_that_others_fill_serves(scene: Scene) -> None:
+    scene.sql(f"ALTER DATABASE {DATABASE} CONNECTION LIMIT 0", "postgres")
+    assert scene.good()["tries"] == 1
+    assert scene.seen() == scene.content
+
+
 def test_check_mode_says_what_would_be_done_and_changes_nothing(scene: Scene) -> None:
     before, files = scene.catalog(), support.tree(scene.repository)
     foreseen = scene.place.good(scene.run({"check": True})).result
     assert (foreseen["changed"], foreseen["backup"], foreseen["rows"], foreseen["tries"]) == (True, scene.backup, support.ROWS + 21, 0)
     assert f"{foreseen['kept_database']}: database " in foreseen["diff"]["after"]
+    assert f"{DATABASE}: made from backup {scene.backup}" in foreseen["diff"]["after"]
     assert (scene.catalog(), support.tree(scene.repository)) == (before, files)
     scene.good()
     before = scene.catalog()
@@ -448,7 +455,7 @@ def test_a_restore_that_fails_leaves_nothing(scene: Scene, room: Path) -> None:
 
 
 def test_a_second_run_at_the_same_time_is_refused(scene: Scene, room: Path) -> None:
-    with gate.of_function(room, "_postgres.restore:examine", module="pg_restore") as stopped:
+    with gate.of_function(room, "_postgres.restore_plan:examine", module="pg_restore") as stopped:
         first = scene.place.start("pg_restore", scene.options(), code=stopped.code)
         stopped.wait()
         for second in (scene.run(), scene.undo()):
