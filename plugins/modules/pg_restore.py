@@ -252,18 +252,19 @@ from ..module_utils._progress import Progress
 from ..module_utils._tls import Credentials
 
 NUMBERS = {
-    "jobs": (2, 1),
-    "restore_timeout_seconds": (14400, 1),
-    "swap_timeout_seconds": (60, 1),
-    "server_free_bytes": (0, 0),
-    "keep_before": (1, 1),
-    "drop_before_older_than_seconds": (0, 0),
+    "jobs": 2,
+    "restore_timeout_seconds": 14400,
+    "swap_timeout_seconds": 60,
+    "server_free_bytes": 0,
+    "keep_before": 1,
+    "drop_before_older_than_seconds": 0,
 }
 
 
 def work(module: AnsibleModule) -> dict[str, Any]:
     options, begun = module.params, time.monotonic()
-    for name, (_, least) in NUMBERS.items():
+    for name, default in NUMBERS.items():
+        least = min(default, 1)
         if options[name] < least:
             raise OpsError(f"{name} must be at least {least}, not {options[name]}")
     forget_environment()
@@ -293,7 +294,7 @@ def main() -> None:
             **{name: option for name, option in _argspec.store().items() if name != "credentials_dir"},
             **_argspec.backup_directory(),
             **_argspec.progress(),
-            **{name: {"type": "int", "default": default} for name, (default, _) in NUMBERS.items()},
+            **{name: {"type": "int", "default": default} for name, default in NUMBERS.items()},
             "port": {"type": "int", "default": 5432},
             "user": {"type": "str", "default": "restore"},
             "password": {"type": "str", "required": True, "no_log": True},

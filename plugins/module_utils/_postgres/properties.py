@@ -21,7 +21,8 @@ with declare("psycopg", minimum="3.1"):
 # Their values are lists of names, already quoted where they have to be; pg_dump knows the same ones.
 _LISTS = {"local_preload_libraries", "search_path", "session_preload_libraries", "shared_preload_libraries", "temp_tablespaces"}
 
-_REFUSALS = ("InsufficientPrivilege", "CantChangeRuntimeParam", "UndefinedObject", "InvalidParameterValue")
+# Not ours to set, not to be set in a session, of a role or setting that this server does not know, of a value it does not take.
+_REFUSALS = ("42501", "55P02", "42704", "22023")
 _DATABASE = """
 SELECT pg_get_userbyid(d.datdba) AS owner, d.datconnlimit AS connection_limit,
   coalesce((SELECT spcname FROM pg_tablespace t WHERE t.oid = d.dattablespace AND t.oid <> o.dattablespace), '') AS tablespace,
@@ -146,7 +147,9 @@ def _set(connection: Any, database: str, setting: Setting) -> Iterator[Finding]:
                 connection.execute(head + psycopg.sql.SQL("FROM CURRENT"))
             else:
                 connection.execute(head + psycopg.sql.SQL("TO {}").format(psycopg.sql.Literal(setting.value)))
-    except tuple(getattr(psycopg.errors, name) for name in _REFUSALS) as error:
+    except psycopg.Error as error:
+        if error.sqlstate not in _REFUSALS:
+            raise
         yield Finding(
             id="setting_not_carried_over",
             severity="warning",
