@@ -109,7 +109,8 @@ class _Examination:
 
     @property
     def manifest(self) -> Manifest:
-        assert self.seen.manifest is not None  # noqa: S101 - the first step loads it
+        if self.seen.manifest is None:
+            raise ManifestError("The manifest was not read")
         return self.seen.manifest
 
     @property
@@ -118,7 +119,7 @@ class _Examination:
 
     @property
     def scratch_directory(self) -> Path:
-        return Path(self.asked.scratch_dir or scratch.default_directory())
+        return Path(self.asked.scratch_dir or scratch.default_directory()).absolute()
 
     def identity(self) -> None:
         """The manifest can be relied on, and is of the backup, the database and the server that it should be of."""

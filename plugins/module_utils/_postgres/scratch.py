@@ -128,7 +128,7 @@ def refusal(directory: Path, needs: Needs) -> NoScratchError | None:
 @contextmanager
 def running(directory: Path, programs: Programs, needs: Needs, deadline: Deadline) -> Iterator[Scratch]:
     """A server for as long as the context is not left."""
-    with _private(directory, deadline) as (own, lock), _no_stragglers(own):
+    with _private(directory, deadline) as (own, lock):
         log, name = own / "log", f"scratch_{secrets.token_hex(4)}"
         environment = {"HOME": str(own), "PATH": str(Path(programs["postgres"]).parent), "TZ": "UTC"}
         # The database brings its own encoding and locale; the server's own shall be there on any machine.
@@ -216,16 +216,18 @@ def reap(directory: Path) -> list[str]:
 def _private(directory: Path, deadline: Deadline) -> Iterator[tuple[Path, int]]:
     """A directory of this run with the descriptor of the lock that the server inherits."""
     own = directory / f"{_PREFIX}{secrets.token_hex(4)}"
-    with ExitStack() as cleanup:
+    # It is unlocked only when it is gone, or another run would take it for an orphan.
+    with ExitStack() as unlocking, ExitStack() as removal:
         try:
             _make(directory)
             with held(directory / ".lock", operation="a verification", wait_seconds=min(_LOCK_SECONDS, deadline.left())):
                 reap(directory)
                 own.mkdir(mode=0o700)
-                cleanup.callback(shutil.rmtree, own)
+                removal.callback(shutil.rmtree, own)
+                removal.callback(_end_stragglers, own)
                 locks = [_locked(own / name) for name in (_TAG, _SERVER_LOCK)]
                 for lock in locks:
-                    cleanup.callback(os.close, lock)
+                    unlocking.callback(os.close, lock)
                 os.write(locks[0], json.dumps(_tag(deadline)).encode())
         except OSError as error:
             remedy = "Name a scratch_dir where the user that runs the operation may write."
@@ -233,14 +235,6 @@ def _private(directory: Path, deadline: Deadline) -> Iterator[tuple[Path, int]]:
                 "The directory of the scratch server could not be made", where=str(directory), cause=str(error), remedy=remedy
             ) from error
         yield own, locks[1]
-
-
-@contextmanager
-def _no_stragglers(own: Path) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        _end_stragglers(own)
 
 
 def _end_stragglers(own: Path) -> None:
