@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.e2e.processes import Watched, watch
 from tests.e2e.runs import Run
-from tests.e2e.support import TRACKED, Lab
+from tests.e2e.support import Lab, site
 
 MANIFEST = Path(__file__).with_name("cluster") / "workload.yml"
 NAMESPACE = "e2e"
@@ -72,22 +71,23 @@ def lab(converged: set[str]) -> Lab:
 
 
 @pytest.fixture(scope="session")
-def built_stack(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BuiltStack]:
-    """The stack on a cluster that had none, with one password given by the inventory; it is taken away in the end."""
+def built_stack(lab: Lab) -> Iterator[BuiltStack]:
+    """The stack on a cluster that had none, with one password that the inventory gives; it is taken away in the end."""
     lab.command("images")
     lab.stack_secrets.unlink(missing_ok=True)
-    given = tmp_path_factory.mktemp("given") / "given.yml"
-    given.write_text(yaml.safe_dump({"all": {"vars": {"app_stack_secrets": {"postgres_api": PLANTED}}}}))
-    dry = lab.play("app_stack", check=True)
-    yield BuiltStack(dry, watch(lab, "app_stack", "-vvv", inventories=[str(TRACKED), str(lab.paths.inventory), str(given)]))
+    lab.give_secrets({"postgres_api": PLANTED})
+    yield BuiltStack(lab.play("app_stack", check=True), watch(lab, "app_stack", "-vvv"))
     lab.remove_stack()
+    lab.give_secrets({})
 
 
 @pytest.fixture(scope="session")
 def stack_lab(lab: Lab, built_stack: BuiltStack) -> Lab:
-    """The lab `test` with the Endpoint Statistics stack on its cluster, and the schedule of the health report."""
+    """The lab `test` with everything that `site` makes of it."""
     assert built_stack.first.status == 0, built_stack.first.output[-5000:]
-    lab.play("health_report_schedule").expect()
+    for playbook in site():
+        if playbook not in ("kubernetes_cluster", "app_stack"):
+            lab.play(playbook).expect()
     return lab
 
 

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +38,7 @@ def command_lines() -> set[str]:
     return found
 
 
-def watch(lab: Lab, playbook: str, *arguments: str, inventories: Sequence[str] | None = None) -> Watched:
+def watch(lab: Lab, playbook: str, *arguments: str) -> Watched:
     """Run a playbook and look at all processes until it ends."""
     ended = threading.Event()
     seen: set[str] = set()
@@ -52,7 +51,7 @@ def watch(lab: Lab, playbook: str, *arguments: str, inventories: Sequence[str] |
     watcher.start()
     begun = time.monotonic()
     try:
-        command = lab.playbook(playbook, arguments, inventories=inventories)
+        command = lab.playbook(playbook, arguments)
         environment = {**os.environ, **lab.environment}
         done = subprocess.run(
             command, cwd=CHECKOUT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False

@@ -55,7 +55,7 @@ class Run:
     def refusal(self) -> str:
         """The messages of all tasks that failed, and of hosts that did not answer."""
         lost = [result for _host, result in self.results if result.get("failed") or result.get("unreachable")]
-        return "\n".join(f"{_item(result)} {result['msg']}".strip() for result in lost)
+        return "\n".join(f"{_item(result)} {result.get('msg') or result.get('censored', '')}".strip() for result in lost)
 
     @property
     def report(self) -> dict[str, Any]:

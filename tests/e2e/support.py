@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import yaml
+
 from lab import network, ssh
 from lab.machines import USER, Machine
 from lab.paths import CHECKOUT, LabPaths
@@ -141,6 +143,11 @@ class Lab:
         """What the role app_stack keeps beside the inventory."""
         return self.paths.secrets / f"{self.name}-{STACK}-app_stack.yml"
 
+    def give_secrets(self, values: Mapping[str, str]) -> None:
+        """Let the inventory of the lab give these secrets from now on."""
+        path = self.paths.inventory / "group_vars" / "all" / "given.yml"
+        path.write_text(yaml.safe_dump({"app_stack_secrets": dict(values)}))
+
     @property
     def url(self) -> str:
         """The way in that the report of the last run names."""
@@ -179,6 +186,12 @@ class Lab:
             for name, node in self.nodes().items()
             if any(condition["type"] == "Ready" and condition["status"] == "True" for condition in node["status"]["conditions"])
         }
+
+
+def site() -> list[str]:
+    """The playbooks that `site` is made of."""
+    imported = [play["ansible.builtin.import_playbook"] for play in yaml.safe_load((CHECKOUT / "playbooks/site.yml").read_text())]
+    return [name.removeprefix(f"{COLLECTION}.") for name in imported]
 
 
 def text_of(*roots: Path) -> str:

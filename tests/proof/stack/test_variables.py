@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.e2e.stack.client import canary
-from tests.e2e.support import STACK, TRACKED, Lab
+from tests.e2e.support import STACK, Lab
 
 CLASS = "storageclass/local-path"
 GROWN = "768Mi"
@@ -22,17 +21,15 @@ PASSWORDS = {"postgres_admin": "Rotated-admin-8Jx2", "postgres_api": "Rotated-ap
 
 def test_passwords_are_changed_under_load(stack_lab: Lab, tmp_path: Path) -> None:
     """Every row that was acknowledged is there, and the former password is worth nothing."""
-    given = tmp_path / "given.yml"
-    given.write_text(yaml.safe_dump({"all": {"vars": {"app_stack_secrets": PASSWORDS}}}))
-    sources = [str(TRACKED), str(stack_lab.paths.inventory), str(given)]
+    stack_lab.give_secrets(PASSWORDS)
     with canary(stack_lab.url, "passwords", tmp_path) as rows:
-        run = stack_lab.play("app_stack", inventories=sources).expect()
+        run = stack_lab.play("app_stack").expect()
         rows.await_rows(60)
     assert rows.check()["verdict"] == "complete"
     assert [password for password in PASSWORDS.values() if password in run.output] == []
     pod = stack_lab.get("--namespace", STACK, "pod/postgres-0")
     assert pod["status"]["containerStatuses"][0]["restartCount"] == 0
-    assert stack_lab.play("app_stack", check=True, inventories=sources).expect().changed == 0
+    assert stack_lab.play("app_stack", check=True).expect().changed == 0
 
 
 @pytest.fixture
