@@ -131,8 +131,8 @@ after:
   sample: ["postgres: role api"]
 databases:
   description:
-    - Each database of the steps that exists, and what it is known by; this changes where a database or its cluster is made anew, and where it was
-      recovered to an earlier moment.
+    - Each database of the steps that exists, and what it is known by; this changes where a database or its cluster is made anew,
+      and where it was recovered to an earlier moment.
   returned: success
   type: dict
   sample: {"endpoint_stats": "7512345678901234567/1/16385"}
