@@ -18,7 +18,6 @@ from typing import Any, Protocol
 
 from tools.venv import ROOT
 
-STREAM = "demo"
 DATABASE = "endpoint_stats"
 NAMESPACE = "endpoint-stats"
 _ANSWER_SECONDS = 30
@@ -37,8 +36,9 @@ class Stage(Protocol):
 class Story:
     """Each step gives its exit status, and notes in a few words what was seen."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage, stream: str = "demo") -> None:
         self.stage = stage
+        self.stream = stream
         self.reports = stage.lab / "reports"
         self.notes: dict[str, str] = {}
         self.state = self.reports / "canary.json"
@@ -109,7 +109,7 @@ class Story:
     def _whole(self, step: str) -> int:
         """Every row that was acknowledged before the backup is there, and none that nobody sent."""
         checked, judged = self._check(self.before_backup)
-        with urllib.request.urlopen(f"{self._url()}/api/canary/{STREAM}", timeout=_ANSWER_SECONDS) as answer:  # noqa: S310 - our own
+        with urllib.request.urlopen(f"{self._url()}/api/canary/{self.stream}", timeout=_ANSWER_SECONDS) as answer:  # noqa: S310 - our own
             stored = json.load(answer)
         sent = json.loads(self.state.read_text())["acknowledged"]
         invented = stored["duplicates"] + max(0, (stored["maximum"] or 0) - sent)
@@ -117,7 +117,7 @@ class Story:
         return checked or int(invented > 0)
 
     def _check(self, state: Path) -> tuple[int, dict[str, Any]]:
-        command = ["canary", "check", "--url", self._url(), "--stream", STREAM, "--state-file", str(state)]
+        command = ["canary", "check", "--url", self._url(), "--stream", self.stream, "--state-file", str(state)]
         return _ended(subprocess.Popen(**self._application(command)))
 
     def _load(self, seconds: float, *, canary: bool = False) -> tuple[int, dict[str, Any]]:
@@ -135,7 +135,7 @@ class Story:
             loaded.update(_ended(process)[1])
 
     def _load_command(self, seconds: float, *, canary: bool = False) -> list[str]:
-        stream = ["--canary-stream", STREAM, "--state-file", str(self.state)] if canary else []
+        stream = ["--canary-stream", self.stream, "--state-file", str(self.state)] if canary else []
         return ["load", "--url", self._url(), *stream, "--rate", "20", "--duration-seconds", str(seconds)]
 
     def _application(self, command: list[str]) -> dict[str, Any]:
