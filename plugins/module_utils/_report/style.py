@@ -33,7 +33,7 @@ color:var(--tone);background:var(--soft)}
 .tile{display:block;background:var(--card);border:1px solid var(--line);border-left:4px solid var(--tone);border-radius:8px;
 padding:10px 12px;
 text-decoration:none}
-.tile strong{display:block}.tile span.fact{display:block;color:var(--quiet);font-size:13px}
+.tile strong{display:block}.tile span.fact{display:block;color:var(--quiet);font-size:13px;overflow-wrap:anywhere}
 section{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:18px 20px;margin:0 0 16px;
 scroll-margin-top:12px}
 h2 .quiet{font-size:14px;font-weight:400}
@@ -61,7 +61,7 @@ i.s0{--tone:var(--s0)}i.s1{--tone:var(--s1)}i.s2{--tone:var(--s2)}i.s3{--tone:va
 .reason{background:var(--soft);color:var(--text);border-left:4px solid var(--tone);border-radius:4px;padding:8px 12px;
 overflow-wrap:anywhere}
 dl{display:grid;grid-template-columns:repeat(auto-fill,minmax(170px,1fr));gap:10px 18px;margin:0 0 6px}
-dt{color:var(--quiet);font-size:12.5px}dd{margin:0;font-variant-numeric:tabular-nums}
+dt{color:var(--quiet);font-size:12.5px}dd{margin:0;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
 ul.changes{list-style:none;margin:0 0 4px;padding:0}ul.changes li{padding:3px 0}
 footer{color:var(--quiet);font-size:13px;padding-bottom:30px}
 @media print{:root{color-scheme:light;--page:#fff}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}
