@@ -1,0 +1,218 @@
+# Copyright: Endpoint Statistics Operations contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The playbooks of backups and restores against a real server, where there is no Kubernetes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.app import servers
+from tests.integration.operations.support import SUBJECT, Site
+from tests.integration.postgres import support
+
+PLANTED = "Planted-Xq3vB8mKt5Rw"
+CONSENT = f"confirm={SUBJECT}"
+
+
+@pytest.fixture(scope="module")
+def api(place: support.Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Api]:
+    served = servers.Api(Path(tmp_path_factory.mktemp("api")), place.stack.environment)
+    served.start()
+    try:
+        yield served
+    finally:
+        served.end()
+
+
+@pytest.fixture
+def database(place: support.Place) -> Iterator[servers.PostgreSQL]:
+    """The database may be lost; the next test has it again, and none beside it."""
+    place.create_database()
+    yield place.postgresql
+    for name in databases(place.postgresql) - {support.DATABASE}:
+        place.postgresql.sql(f"DROP DATABASE {name} WITH (FORCE)", "postgres")
+    place.create_database()
+
+
+def databases(postgresql: servers.PostgreSQL) -> set[str]:
+    return set(postgresql.sql("SELECT datname FROM pg_database WHERE datname LIKE 'endpoint_stats%'", "postgres").split())
+
+
+def rows(postgresql: servers.PostgreSQL) -> int:
+    return int(postgresql.sql("SELECT count(*) FROM requests"))
+
+
+def everything_written(directory: Path) -> str:
+    """Reports, metrics and records."""
+    files = [path for path in directory.rglob("*") if path.is_file() and path.suffix in (".json", ".html", ".prom", ".jsonl")]
+    return "\n".join(path.read_text(errors="replace") for path in files)
+
+
+def test_a_backup_is_made_verified_and_reported(site: Site) -> None:
+    told = site.play("backup").expect().told["backup"]
+    assert (told["verdict"], told["rows"], told["worst_loss_seconds"] > 1800) == ("succeeded", support.ROWS + 21, True)
+    run = site.play("verify_backups").expect()
+    document, page = run.report("backup_verification")
+    assert (document["verdict"], run.told["backup_verification"]["backup"]) == ("succeeded", told["backup"])
+    assert {phase["name"] for phase in document["steps"][0]["phases"]} >= {"files", "restore", "rows"}
+    assert "Where the time went" in page
+    assert {path.name for path in (site.directory / "metrics").iterdir()} == {"backup.prom", "backup_verification.prom"}
+    assert servers.PASSWORD not in everything_written(site.directory)
+
+
+def test_check_mode_writes_nothing(site: Site) -> None:
+    run = site.play("backup", "--check").expect()
+    assert run.told["backup"]["paths"] == []
+    assert {path.name for path in site.directory.iterdir()} == {"inventory.yml", "metrics"}
+    refused = site.play("verify_backups", "--check")
+    assert refused.status != 0
+    assert "There is no backup" in refused.said
+
+
+def test_a_backup_that_failed_says_why_and_is_reported(site: Site, tmp_path: Path) -> None:
+    support.credentials(tmp_path / "backup", "backup", PLANTED)
+    tmp_path.chmod(0o755)
+    store = {**site.variables()["endpoint_stats_postgresql"], "credentials_dir": str(tmp_path)}
+    run = site.play("backup", variables={"endpoint_stats_postgresql": store})
+    assert run.status != 0
+    assert "password authentication failed" in run.told["failure"]["message"]
+    document, page = run.report("backup")
+    assert document["verdict"] == "failed"
+    assert document["steps"][0]["failure"]["remedy"]
+    assert "were not touched" in page
+    assert PLANTED not in run.output + everything_written(site.directory)
+
+
+def test_a_damaged_backup_fails_the_run_with_its_differences(site: Site) -> None:
+    backup = site.play("backup").expect().told["backup"]["backup"]
+    (site.backups / backup / "globals.sql").write_text("-- nothing is left\n")
+    run = site.play("verify_backups")
+    assert run.status != 0
+    assert run.told["backup_verification"]["verdict"] == "failed"
+    document, page = run.report("backup_verification")
+    assert "globals.sql" in {difference["subject"] for difference in document["steps"][0]["differences"]}
+    assert "globals.sql" in page
+
+
+def test_a_killed_backup_is_a_clear_error_and_the_next_one_cleans_up(site: Site, database: servers.PostgreSQL) -> None:
+    jobs = site.place.directory / "home" / ".ansible" / "tmp"
+    with database.locked("requests"):
+        command, options = site.command("backup")
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **options) as running:
+            keeper = servers.wait_until(lambda: [path for path in jobs.glob("endpoint-stats-job-*/alive") if path.read_text()], "job")[0]
+            waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+            servers.wait_until(lambda: database.sql(waiting, "postgres") != "0", "backup that waits for a table")
+            pid = int(keeper.read_text())
+            (module,) = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+            os.kill(int(module), signal.SIGKILL)
+            assert running.stdout is not None
+            output = running.stdout.read()
+        assert running.returncode != 0
+    assert "pg_backup was ended by SIGKILL" in output
+    assert not list(jobs.glob("endpoint-stats-job-*"))
+    assert not [path for path in site.backups.iterdir() if path.name.startswith("2")]
+    assert site.play("backup").expect().told["backup"]["verdict"] == "succeeded"
+    assert not [path for path in site.backups.iterdir() if path.name.startswith(".incomplete")]
+
+
+def variables(api: servers.Api, **more: Any) -> dict[str, Any]:
+    return {"disaster_recovery_api_url": api.url, "disaster_recovery_password": servers.PASSWORD, **more}
+
+
+def test_a_lost_database_is_brought_back_and_the_change_taken_back(site: Site, database: servers.PostgreSQL, api: servers.Api) -> None:
+    backup = site.play("backup").expect().told["backup"]["backup"]
+    database.sql("DROP TABLE requests CASCADE")
+    site.place.stack.redis.ask("SET", "cache:stats:day", "an answer of before")
+    assert api.ask("/api/canary/smoke-test").status == 503
+    refused = site.play("restore", "--extra-vars=confirm=example/endpoint-stats/other", variables=variables(api))
+    assert refused.status != 0
+    assert f"Consent with {CONSENT} (confirm is example/endpoint-stats/other)" in refused.said
+    foreseen = site.play("restore", "--check", f"--extra-vars={CONSENT}", variables=variables(api)).expect()
+    assert foreseen.told["restore"]["paths"] == []
+    assert databases(database) == {support.DATABASE}
+
+    run = site.play("restore", f"--extra-vars={CONSENT}", variables=variables(api)).expect()
+    assert (rows(database), run.told["restore"]["backup"]) == (support.ROWS, backup)
+    assert databases(database) == {support.DATABASE, run.told["restore"]["kept_database"]}
+    assert api.ask("/api/canary/smoke-test").status == 200
+    assert site.place.stack.redis.ask("EXISTS", "cache:stats:day") == "0"
+    document, page = run.report("restore")
+    assert [step["state"] for step in document["steps"]] == ["succeeded", "succeeded", "skipped", "succeeded", "succeeded", "succeeded"]
+    assert "Kept as" in page
+
+    undone = site.play("restore_undo", f"--extra-vars={CONSENT}", variables=variables(api)).expect()
+    assert database.sql("SELECT to_regclass('requests') IS NULL") == "t"
+    assert undone.told["restore_undo"]["counts"]["warning"] == 1
+    assert "does not work with the database that was gone back to" in undone.report("restore_undo")[1]
+
+    site.play("restore_undo", f"--extra-vars={CONSENT}", variables=variables(api)).expect()
+    assert rows(database) == support.ROWS
+
+    # Rows written since are not left behind unasked.
+    assert api.post("/api/since").status == 201
+    refused = site.play("restore_undo", f"--extra-vars={CONSENT}", variables=variables(api))
+    assert (refused.status != 0, rows(database)) == (True, support.ROWS + 1)
+    document, page = refused.report("restore_undo")
+    assert [step["state"] for step in document["steps"]] == ["failed", "not_reached", "not_reached"]
+    assert "is the one there was before" in page
+
+    # The verdict of the first restore is on record, so the backup is not proven a second time.
+    again = site.play("restore", f"--extra-vars={CONSENT}", variables=variables(api)).expect()
+    assert "Proven before" in {fact["label"] for fact in again.report("restore")[0]["steps"][0]["facts"]}
+    assert rows(database) == support.ROWS
+    assert servers.PASSWORD not in everything_written(site.directory)
+
+
+def test_a_backup_that_failed_its_proof_is_not_restored(site: Site, database: servers.PostgreSQL, api: servers.Api) -> None:
+    backup = site.play("backup").expect().told["backup"]["backup"]
+    (site.backups / backup / "globals.sql").write_text("-- nothing is left\n")
+    database.sql("DELETE FROM requests")
+    run = site.play("restore", f"--extra-vars={CONSENT}", variables=variables(api))
+    assert run.status != 0
+    assert (rows(database), databases(database)) == (0, {support.DATABASE})
+    document, page = run.report("restore")
+    assert [step["state"] for step in document["steps"]] == ["failed", *5 * ["not_reached"]]
+    assert "name another backup with disaster_recovery_backup" in page
+
+
+def test_the_database_and_the_cache_are_maintained(site: Site, database: servers.PostgreSQL) -> None:
+    database.sql("SET ROLE owner; CREATE TABLE temp_stats (number int); RESET ROLE; UPDATE requests SET number = number + 1000000")
+    site.place.stack.redis.ask("SET", "cache:stats:day", "an answer")
+    rules = [{"match": "cache:*"}]
+    told = site.play("maintenance", variables={"maintenance_parts": ["postgresql", "redis"], "maintenance_redis_rules": rules}).expect()
+    found = told.told["maintenance"]
+    assert (found["verdict"], found["keys_deleted"], found["save"]["proven"]) == ("succeeded", 1, True)
+    assert database.sql("SELECT to_regclass('temp_stats') IS NULL") == "t"
+    document, _page = told.report("maintenance")
+    assert [(step["name"], step["state"]) for step in document["steps"]] == [("PostgreSQL", "succeeded"), ("Redis", "succeeded")]
+
+
+def test_a_part_that_fails_keeps_the_others_from_nothing(site: Site, database: servers.PostgreSQL) -> None:
+    """There is no Kubernetes here, and PostgreSQL is asked for at a port where nobody is."""
+    nobody = {**site.variables()["endpoint_stats_postgresql"], "port": servers.free_port()}
+    run = site.play("maintenance", variables={"endpoint_stats_postgresql": nobody})
+    assert run.status != 0
+    assert run.told["maintenance"]["states"] == {"PostgreSQL": "failed", "Redis": "succeeded", "Namespace": "failed"}
+    assert "No kubeconfig was given" in run.report("maintenance")[1]
+
+
+@pytest.mark.parametrize(
+    ("playbook", "arguments", "given", "words"),
+    [
+        ("backup", ["--limit=data"], {}, "leaves out localhost"),
+        ("restore", ["--limit=localhost"], {}, "leaves out data"),
+        ("backup", [], {"backups_kepe": 3}, "did you mean backups_keep?"),
+        ("restore", [], {"confirm": SUBJECT}, "disaster_recovery_password where there is no Kubernetes; both are empty"),
+    ],
+)
+def test_what_is_wrong_is_refused_by_name(site: Site, playbook: str, arguments: list[str], given: dict[str, Any], words: str) -> None:
+    run = site.play(playbook, *arguments, variables=given)
+    assert run.status != 0
+    assert words in run.said
