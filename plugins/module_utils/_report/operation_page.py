@@ -57,10 +57,10 @@ def _head(document: Document) -> Head:
 def _tile(step: Mapping[str, Any]) -> str:
     kind = _KINDS[step["state"]]
     first = next((f"{fact['label']}: {value(fact)}" for fact in step["facts"]), "")
-    return (
-        f'<a class="tile {kind}" href="#{anchor(step["name"])}"><strong>{text(step["name"])}</strong>'
-        f'{badge(kind, _WORDS[step["state"]])}<span class="fact">{text(first)}</span></a>'
-    )
+    inner = f'<strong>{text(step["name"])}</strong>{badge(kind, _WORDS[step["state"]])}<span class="fact">{text(first)}</span>'
+    if not _has_section(step):
+        return f'<div class="tile {kind}">{inner}</div>'
+    return f'<a class="tile {kind}" href="#{anchor(step["name"])}">{inner}</a>'
 
 
 def _why(document: Document) -> str:
@@ -97,13 +97,20 @@ def _differences(document: Document) -> str:
     return f'<section id="differences"><h2>Differences</h2>{table}{left}</section>'
 
 
+def _has_section(step: Mapping[str, Any]) -> bool:
+    """Findings link to it."""
+    return bool(step["reason"] or step["facts"] or step["findings"])
+
+
 def _step(step: Mapping[str, Any]) -> str:
+    if not _has_section(step):
+        return ""
     kind = _KINDS[step["state"]]
     reason = f'<p class="reason {kind}">{text(step["reason"])}</p>' if step["reason"] else ""
     facts = tables.facts((fact["label"], value(fact)) for fact in step["facts"]) if step["facts"] else ""
-    nothing = '<p class="quiet">There is nothing to show.</p>' if not (reason or facts) else ""
-    name = text(step["name"])
-    return f'<section id="{anchor(step["name"])}"><h2>{name} {badge(kind, _WORDS[step["state"]])}</h2>{reason}{facts}{nothing}</section>'
+    noted = f'<p class="quiet">{plural(len(step["findings"]), "finding")}</p>' if step["findings"] and not (reason or facts) else ""
+    head = f"<h2>{text(step['name'])} {badge(kind, _WORDS[step['state']])}</h2>"
+    return f'<section id="{anchor(step["name"])}">{head}{reason}{facts}{noted}</section>'
 
 
 def _time(document: Document) -> str:
