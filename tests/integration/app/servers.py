@@ -16,7 +16,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.message import Message
 from pathlib import Path
@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 
 from lab.host import missing_packages
 from tools.app import SOURCE, python
+from tools.venv import cache_directory, only_one
 
 PACKAGES = ("postgresql-15", "redis-server")
 BINARIES = Path("/usr/lib/postgresql/15/bin")
@@ -38,10 +39,13 @@ Answer = TypeVar("Answer")
 
 
 def install(packages: tuple[str, ...] = PACKAGES) -> None:
-    """What the servers need; servers that come with a package are not started."""
-    missing = missing_packages(packages)
-    if not missing:
-        return
+    """What the servers need; servers that come with a package are not started. Files of tests that run at the same time take turns."""
+    with only_one(cache_directory() / "packages.lock"):
+        if missing := missing_packages(packages):
+            _install(missing)
+
+
+def _install(missing: Sequence[str]) -> None:
     ours = not _POLICY.exists()
     if ours:
         _POLICY.write_text("#!/bin/sh\nexit 101\n")

@@ -4,100 +4,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import subprocess
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.integration.app import servers
-from tests.integration.maintenance.modules import by_ansible
+from tests.integration.maintenance import killed
+from tests.integration.maintenance.database import Database, actions
+from tests.integration.modules import by_ansible
 from tests.integration.postgres import support
 
-PARTITION = "SELECT tableoid::regclass FROM requests WHERE number = 1"
 # A page that is read may be tidied up a little by whoever reads it, so that counts of dead rows are never exact.
 MANY = support.ROWS // 2
-
-
-@dataclass(frozen=True)
-class Database:
-    """The database of the stack, and the module as the role C(maintenance) runs it."""
-
-    place: support.Place
-
-    def sql(self, statement: str) -> str:
-        return self.place.postgresql.sql(statement)
-
-    def options(self, role: str = "maintenance", **changes: Any) -> dict[str, Any]:
-        gentle = {"vacuum_cost_delay_seconds": 0, "lock_budget_seconds": 0.3}
-        return {**self.place.options(role), **gentle, **changes}
-
-    def maintain(self, role: str = "maintenance", *, check: bool = False, **changes: Any) -> dict[str, Any]:
-        return self.place.good(self.place.run("pg_maintain", self.options(role, **changes), check=check)).result
-
-    def refused(self, role: str = "maintenance", **changes: Any) -> dict[str, Any]:
-        outcome = self.place.run("pg_maintain", self.options(role, **changes))
-        assert outcome.failed, outcome.output
-        failure: dict[str, Any] = outcome.result["failure"]
-        return failure
-
-    def spoil(self) -> None:
-        """Make dead rows."""
-        self.sql("UPDATE requests SET response_time = response_time + 1")
-
-    def partition(self) -> str:
-        return f"public.{self.sql(PARTITION)}"
-
-    def dead_rows(self, table: str) -> int:
-        return int(self.sql(f"SELECT pg_stat_get_dead_tuples('{table}'::regclass)"))
-
-    def exists(self, name: str) -> bool:
-        return self.sql(f"SELECT to_regclass('{name}') IS NOT NULL") == "t"
-
-    @contextlib.contextmanager
-    def busy(self, role: str, *statements: str) -> Iterator[None]:
-        """A session of a role that has done something and is idle in its transaction."""
-        where = f"host=127.0.0.1 port={self.place.postgresql.port} dbname=endpoint_stats sslmode=require user={role}"
-        argv = [str(servers.BINARIES / "psql"), where, "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"]
-        environment = {**os.environ, "PGPASSWORD": servers.PASSWORD}
-        with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as session:
-            assert session.stdin is not None
-            assert session.stdout is not None
-            session.stdin.write("".join(f"{statement};\n" for statement in ("BEGIN", *statements)) + "\\echo ready\n")
-            session.stdin.flush()
-            assert "ready\n" in iter(session.stdout.readline, "")
-            yield
-            session.stdin.close()
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[support.Place]:
-    with support.place() as made:
-        # Autovacuum would do some of the work in the middle of a test.
-        for setting in ("autovacuum = off", "max_prepared_transactions = 5"):
-            made.postgresql.sql(f"ALTER SYSTEM SET {setting}")
-        made.postgresql.stop()
-        made.postgresql.start()
-        yield made
-
-
-@pytest.fixture
-def database(server: support.Place) -> Iterator[Database]:
-    """Nothing needs anything when a test begins."""
-    made = Database(server)
-    made.sql("REFRESH MATERIALIZED VIEW endpoint_daily_stats")
-    made.sql("VACUUM (ANALYZE) requests, endpoints, endpoint_daily_stats, alembic_version")
-    yield made
-    made.sql("DROP TABLE IF EXISTS temp_stats CASCADE; DROP VIEW IF EXISTS leftover; DROP MATERIALIZED VIEW IF EXISTS other")
-
-
-def actions(result: dict[str, Any]) -> dict[str, str]:
-    return {entry["table"]: entry["action"] for entry in result["tables"]}
 
 
 def skipped(result: dict[str, Any]) -> list[tuple[str, str, str]]:
@@ -318,21 +238,8 @@ def test_an_error_in_one_table_does_not_keep_others_from_being_tended(database: 
 
 
 def test_a_run_that_was_killed_is_finished_by_the_next(database: Database) -> None:
-    database.sql("CREATE TABLE temp_stats AS SELECT generate_series(1, 9000) AS x; ALTER TABLE temp_stats OWNER TO owner")
-    database.sql("ANALYZE temp_stats")
-    database.sql("DELETE FROM temp_stats")
-    database.spoil()
-    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-    with database.busy("owner", "LOCK TABLE temp_stats IN SHARE UPDATE EXCLUSIVE MODE"):
-        module = database.place.start("pg_maintain", database.options(drop_leftovers=[], lock_budget_seconds=60))
-        servers.wait_until(lambda: database.sql(waiting) == "1", "wait for the lock")
-        module.kill()
-        # The server does not go on waiting for nobody.
-        servers.wait_until(lambda: database.sql(waiting) == "0", "end of the session")
-    assert database.dead_rows(database.partition()) > MANY
-    done = database.maintain(drop_leftovers=[])
-    assert set(actions(done)) >= {"public.temp_stats", database.partition()}
-    assert database.maintain(drop_leftovers=[])["changed"] is False
+    killed.pg_killed_in(database, "vacuum")
+    assert database.maintain()["changed"] is False
 
 
 def test_views_that_cannot_be_refreshed_while_they_are_read_are_told(database: Database) -> None:

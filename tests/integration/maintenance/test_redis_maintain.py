@@ -4,14 +4,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
-import re
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,21 +14,13 @@ import pytest
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._redis.glob import matcher
 
 from tests.integration.app import servers
-from tests.integration.maintenance.modules import by_ansible, identities, result, run, running
+from tests.integration.maintenance import killed
+from tests.integration.maintenance.redis_server import Serve, everything, in_the_middle
+from tests.integration.modules import Running, by_ansible, identities, run
 from tests.integration.postgres import gate
 from tests.integration.postgres.support import credentials
-from tools.venv import ROOT
 
 HOUR = 3600
-# RESTORE is the way to keys that nobody has used for a time.
-FILL = """
-redis.call('SET', 'seed', 'value')
-local payload = redis.call('DUMP', 'seed')
-redis.call('DEL', 'seed')
-for number = 1, tonumber(ARGV[2]) do
-  redis.call('RESTORE', ARGV[1] .. number .. (ARGV[5] or ''), ARGV[4], payload, 'IDLETIME', ARGV[3])
-end
-"""
 FOUND = """
 local numbers, found = {}, {}
 local function bytes(hex) return (hex:gsub('..', function(pair) return string.char(tonumber(pair, 16)) end)) end
@@ -50,74 +37,6 @@ for hex in ARGV[2]:gmatch('x(%x*)') do
 end
 return found
 """
-
-
-class Redis(servers.Redis):
-    """Redis with the users exactly as the stack has them, and an administrator for the test."""
-
-    def __init__(self, directory: Path, settings: dict[str, str]) -> None:
-        super().__init__(directory)
-        self.settings = settings
-
-    def argv(self) -> list[str]:
-        argv = super().argv()
-        template = (ROOT / "roles" / "app_stack" / "templates" / "users.acl.j2").read_text()
-        rules = re.sub(r"\{[%#].*?[%#]\}\n", "", template)
-        rules = re.sub(r"\{\{.*?\}\}", hashlib.sha256(servers.PASSWORD.encode()).hexdigest(), rules)
-        (self.directory / "users.acl").write_text(f"{rules}user admin on nopass ~* &* +@all\n")
-        return [*argv, *(word for name, value in self.settings.items() for word in (f"--{name}", value))]
-
-    def fill(self, prefix: str, count: int, *, idle: int = 0, ttl_seconds: int = 0, suffix: str = "") -> None:
-        self.ask("EVAL", FILL, "0", prefix, str(count), str(idle), str(1000 * ttl_seconds), suffix)
-
-    def count(self, glob: str) -> int:
-        return int(self.ask("EVAL", "return #redis.call('KEYS', ARGV[1])", "0", glob))
-
-    def keys(self) -> list[str]:
-        return sorted(self.ask("KEYS", "*").splitlines())
-
-    def told(self, section: str, name: str) -> str:
-        """What INFO says."""
-        return dict(line.split(":", 1) for line in self.ask("INFO", section).splitlines() if ":" in line)[name].strip()
-
-
-@dataclass(frozen=True)
-class Served:
-    """A server, and the options by which the module reaches it."""
-
-    redis: Redis
-    reached: dict[str, Any]
-
-    def options(self, **changes: Any) -> dict[str, Any]:
-        return {**self.reached, **changes}
-
-    def maintain(self, *, check: bool = False, **changes: Any) -> dict[str, Any]:
-        return run("redis_maintain", self.options(**changes), check=check)
-
-
-Serve = Callable[..., Served]
-
-
-@pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Serve]:
-    servers.install()
-    with ExitStack() as cleanup:
-
-        def serve(**settings: str) -> Served:
-            directory = tmp_path / "redis"
-            directory.mkdir()
-            servers.certificate(directory)
-            redis = Redis(directory, {name.replace("_", "-"): value for name, value in settings.items()})
-            redis.start()
-            cleanup.callback(redis.end)
-            reached = {"host": "127.0.0.1", "port": redis.port, "ca_file": str(directory / "tls.crt"), "timeout_seconds": 3}
-            return Served(redis, {**reached, "credentials_dir": str(credentials(tmp_path / "ops", "ops"))})
-
-        yield serve
-
-
-def everything(*globs: str) -> list[dict[str, Any]]:
-    return [{"match": glob} for glob in globs]
 
 
 def failure(answer: dict[str, Any]) -> dict[str, Any]:
@@ -210,32 +129,15 @@ def test_a_slow_server_is_given_rest(serve: Serve) -> None:
     assert (done["deleted"], served.maintain(latency_budget_seconds=60)["slept_seconds"]) == (40, 0)
 
 
-@contextmanager
-def in_the_middle(served: Served, room: Path, **options: Any) -> Iterator[tuple[subprocess.Popen[str], gate.Gate]]:
-    """A module that has deleted 300 of 2000 keys, and stands before its fourth page."""
-    served.redis.fill("cache:", 2_000)
-    changed = served.options(rules=everything("cache:*"), page_size=100, **options)
-    with (
-        gate.of_function(room, "_redis.sweep:RedisKeyspace.page", module="redis_maintain") as stop,
-        running("redis_maintain", changed, code=stop.code) as module,
-    ):
-        for _page in range(3):
-            stop.wait()
-            stop.open()
-        stop.wait()
-        assert 1_500 < served.redis.count("*") < 2_000
-        yield module, stop
-
-
-def let_end(module: subprocess.Popen[str], stop: gate.Gate) -> dict[str, Any]:
+def let_end(module: Running, stop: gate.Gate) -> dict[str, Any]:
     """Open the gate as often as the module comes there."""
 
     def is_over() -> bool:
         stop.open()
-        return module.poll() is not None
+        return module.is_over()
 
     servers.wait_until(is_over, "end of the module", 60)
-    return result(module)
+    return module.outcome().result
 
 
 def test_what_was_deleted_stays_so_after_a_restart_and_what_was_left_is_there(serve: Serve) -> None:
@@ -271,16 +173,10 @@ def test_a_server_that_stays_away_is_an_error_that_says_how_far_it_came(serve: S
     assert 0 < told["details"]["deleted"] < 500
 
 
-def test_a_run_that_was_killed_is_finished_by_the_next(serve: Serve, tmp_path: Path) -> None:
-    served = serve(save="3600 1000000")
-    with in_the_middle(served, tmp_path, progress_path=str(tmp_path / "progress")) as (module, _stop):
-        module.kill()
-    assert '"phase": "sweep"' in (tmp_path / "progress").read_text()
-    done = served.maintain(rules=everything("cache:*"))
-    assert 1_500 < done["deleted"] < 2_000
-    assert (served.redis.keys(), done["save"]["kind"], done["save"]["proven"]) == ([], "bgsave", True)
-    again = served.maintain(rules=everything("cache:*"))
-    assert (again["changed"], again["save"]["kind"]) == (False, "none")
+@pytest.mark.parametrize("phase", ["in the sweep", "in the save"])
+def test_a_run_that_was_killed_is_finished_by_the_next(serve: Serve, tmp_path: Path, phase: str) -> None:
+    killed.redis_killed(serve, tmp_path, phase)
+    assert '"phase": ' in (tmp_path / "progress").read_text()
 
 
 def test_what_a_killed_run_did_not_save_is_saved(serve: Serve) -> None:

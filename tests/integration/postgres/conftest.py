@@ -6,11 +6,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.integration.postgres import damage, support
+from tests.integration.postgres.scene import PRISTINE, Scene
+from tests.integration.postgres.support import DATABASE, Place
 
 
 @pytest.fixture(scope="session")
@@ -51,3 +54,26 @@ def backup(place: support.Place, backups: Path) -> damage.Backup:
     """The one in it."""
     (path,) = (path for path in backups.iterdir() if path.name.startswith("2"))
     return damage.Backup(place, path)
+
+
+@pytest.fixture(scope="module")
+def made_scene(place: Place) -> Iterator[Scene]:
+    """It with a proven backup, and a copy of it to begin each test from."""
+    with place.room() as room:
+        place.create_database()
+        place.postgresql.sql("CREATE EXTENSION pg_trgm")
+        backup = place.good(place.backup(room / "backups")).result["backup"]
+        options = {"directory": str(room / "backups"), "database": DATABASE, "scratch_dir": str(room / "scratch")}
+        assert place.good(place.run("pg_backup_verify", options)).result["verdict"] == "passed"
+        scene = Scene(place, room / "backups", backup, {})
+        place.postgresql.sql(f"CREATE DATABASE {PRISTINE} TEMPLATE {DATABASE} OWNER owner STRATEGY file_copy", "postgres")
+        yield replace(scene, content=scene.seen())
+        scene.renew()
+        place.postgresql.sql(f"DROP DATABASE {PRISTINE}", "postgres")
+        place.create_database()
+
+
+@pytest.fixture
+def scene(made_scene: Scene) -> Scene:
+    made_scene.renew()
+    return made_scene

@@ -20,6 +20,7 @@ from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.conte
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.programs import found
 
 from tests.integration.app import servers
+from tests.integration.modules import Outcome
 from tests.integration.postgres import support
 from tests.integration.postgres.support import DATABASE, Place
 
@@ -35,7 +36,7 @@ class Backup:
     def repository(self) -> Path:
         return self.path.parent
 
-    def verify(self, room: Path, **options: Any) -> support.Outcome:
+    def verify(self, room: Path, **options: Any) -> Outcome:
         """The module's own word on it."""
         known = {"directory": str(self.repository), "scratch_dir": str(room / "scratch"), "require_passed": False}
         return self.place.good(self.place.run("pg_backup_verify", {**known, **options}))

@@ -18,7 +18,7 @@ _SECONDS = 60
 _COLLECTION = "ansible_collections.endpoint_stats.ops.plugins"
 _WRAPPER = """\
 #!/bin/sh
-[ "$1" = --version ] && exec {program} "$@"
+{case} || exec {program} "$@"
 {before}
 {program} "$@"
 status=$?
@@ -28,6 +28,7 @@ exit $status
 _STOP = "echo reached > {reached}; read answer < {answer}"
 _CODE = """
 import importlib
+from ansible_collections.endpoint_stats.ops.plugins.module_utils import _process
 
 def stop():
     with open({reached!r}, "w") as stream:
@@ -37,14 +38,17 @@ def stop():
 
 def gated(call):
     def stopped(*arguments, **named):
-        if {before}:
+        stops = {when}
+        if stops and {before}:
             stop()
         result = call(*arguments, **named)
-        if not {before}:
+        if stops and not {before}:
             stop()
         return result
     return stopped
 
+# Also what takes no time is looked after while it runs.
+_process._WATCH_SECONDS = 0.01
 module, _, attribute = {function!r}.partition(":")
 target = importlib.import_module(module)
 *owners, name = attribute.split(".")
@@ -76,28 +80,46 @@ class Gate:
 
 
 @contextlib.contextmanager
-def of_program(room: Path, name: str, *, after: bool = False) -> Iterator[Gate]:
-    """Before a program of PostgreSQL runs, or after it has ended."""
+def of_program(room: Path, name: str, *, after: bool = False, first: str = "") -> Iterator[Gate]:
+    """Before a program of PostgreSQL runs, or after it has ended; C(first) is the first argument of the call that is meant."""
     with _pipes(room) as (reached, answer, descriptors):
         stop = _STOP.format(reached=reached, answer=answer)
-        program = wrapper(room, name, **{"after" if after else "before": stop})
+        program = wrapper(room, name, first=first, **{"after" if after else "before": stop})
         yield Gate(program.parent, "", *descriptors)
 
 
 @contextlib.contextmanager
-def of_function(room: Path, function: str, *, module: str = "pg_backup", after: bool = False) -> Iterator[Gate]:
-    """Before a function is called, or after it has ended; C(function) is like C(_postgres.repository:Repository.publish)."""
+def of_function(room: Path, function: str, *, module: str = "pg_backup", after: bool = False, when: str = "True") -> Iterator[Gate]:
+    """Before a function is called, or after it has ended; C(function) is like C(_postgres.repository:Repository.publish).
+
+    It stops C(when) that is so of its C(arguments).
+    """
     names = {"function": f"{_COLLECTION}.module_utils.{function}", "module": f"{_COLLECTION}.modules.{module}"}
     with _pipes(room) as (reached, answer, descriptors):
-        yield Gate(None, _CODE.format(reached=str(reached), answer=str(answer), before=not after, **names), *descriptors)
+        yield Gate(None, _CODE.format(reached=str(reached), answer=str(answer), before=not after, when=when, **names), *descriptors)
 
 
-def wrapper(room: Path, name: str, *, before: str = "", after: str = "") -> Path:
+@contextlib.contextmanager
+def of_phase(room: Path, name: str, *, module: str) -> Iterator[Gate]:
+    """Before a phase of a module begins."""
+    with of_function(room, "_progress:Progress.phase", module=module, when=f"{name!r} in arguments") as stopped:
+        yield stopped
+
+
+@contextlib.contextmanager
+def within_phase(room: Path, name: str, *, module: str) -> Iterator[Gate]:
+    """When the module says how far a phase is."""
+    with of_function(room, "_progress:Progress.advance", module=module, when=f"arguments[0]._name == {name!r}") as stopped:
+        yield stopped
+
+
+def wrapper(room: Path, name: str, *, before: str = "", after: str = "", first: str = "") -> Path:
     """A program that comes first on PATH; its lines of shell run around the real one."""
+    case = f'[ "$1" = {first} ]' if first else '[ "$1" != --version ]'
     directory = room / "programs"
     directory.mkdir(exist_ok=True)
     path = directory / name
-    path.write_text(_WRAPPER.format(program=servers.BINARIES / name, before=before, after=after))
+    path.write_text(_WRAPPER.format(program=servers.BINARIES / name, case=case, before=before, after=after))
     path.chmod(0o755)
     return path
 

@@ -6,32 +6,33 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import pwd
 import shutil
-import signal
-import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import ansible
 import yaml
 from ansible.plugins.filter.core import regex_replace
 from jinja2 import Environment, FileSystemLoader
 
+from tests.integration import modules
 from tests.integration.app import servers
-from tools.app import python
+from tests.integration.modules import Outcome, Running
 from tools.venv import ROOT
 
 ACCOUNT = "postgres"
 DATABASE = "endpoint_stats"
 ROWS = 3000
 _ROLE = ROOT / "roles" / "app_stack"
-_SECONDS = 120
+_CONTENT = """
+SELECT format('SELECT %L, md5(coalesce(string_agg(t::text, E''\\n'' ORDER BY t::text), '''')) FROM ONLY %I t', relname, relname)
+FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY 1
+"""
+_SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE usename = '{}'"
 _DATA = f"""
 INSERT INTO endpoints (name, created_at) SELECT '/api/' || n, '2026-01-01Z' FROM generate_series(1, 20) n;
 INSERT INTO requests (timestamp, endpoint, response_time, status, number)
@@ -39,47 +40,6 @@ SELECT now() - n * interval '1 minute', '/api/' || 1 + n % 20, n % 97, 200 + n %
 REFRESH MATERIALIZED VIEW endpoint_daily_stats;
 ANALYZE;
 """  # noqa: S608 - a number of ours
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a module ended; C(output) is all it printed."""
-
-    status: int
-    result: dict[str, Any]
-    output: str
-
-    @property
-    def failed(self) -> bool:
-        return bool(self.result.get("failed"))
-
-    @property
-    def message(self) -> str:
-        return str(self.result.get("msg", ""))
-
-    def findings(self) -> list[str]:
-        return [finding["id"] for finding in self.result["findings"]]
-
-
-@dataclass
-class Running:
-    """A module at work."""
-
-    process: subprocess.Popen[str]
-
-    def kill(self) -> None:
-        """As the kernel does when memory runs out: it can clean up nothing."""
-        self.process.send_signal(signal.SIGKILL)
-        self.process.communicate(timeout=_SECONDS)
-
-    def outcome(self) -> Outcome:
-        """Wait for its end."""
-        stdout, stderr = self.process.communicate(timeout=_SECONDS)
-        output = stdout + stderr
-        assert servers.PASSWORD not in output
-        lines = [line for line in stdout.splitlines() if line.startswith("{")]
-        assert len(lines) == 1, output
-        return Outcome(self.process.returncode, json.loads(lines[0]), output)
 
 
 @dataclass
@@ -113,39 +73,19 @@ class Place:
         environment: Mapping[str, str] | None = None,
         as_root: bool = False,
     ) -> Running:
-        """Begin a module in a process of its own; C(programs) is searched before all other directories, C(code) runs in its place."""
-        arguments = {**options, "_ansible_check_mode": check, "_ansible_diff": True}
-        paths = [str(programs)] if programs else []
-        known = {
-            "PATH": os.pathsep.join([*paths, str(servers.BINARIES), "/usr/bin", "/bin"]),
-            "PYTHONPATH": os.pathsep.join([str(Path(ansible.__file__).parent.parent), os.environ["ANSIBLE_COLLECTIONS_PATH"]]),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "LC_ALL": "C.UTF-8",
-            "HOME": str(self.directory / "home"),
-        }
-        program = ["-c", code] if code else ["-m", f"ansible_collections.endpoint_stats.ops.plugins.modules.{module}"]
-        argv = [*([] if as_root else as_account()), str(python()), *program]
-        process = subprocess.Popen(
-            argv,
-            env={**known, **(environment or {})},
-            cwd="/",
-            text=True,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        assert process.stdin is not None
-        process.stdin.write(json.dumps({"ANSIBLE_MODULE_ARGS": arguments}))
-        process.stdin.close()
-        process.stdin = None
-        self.started.append(Running(process))
+        """Begin a module as the user it has in the cluster; C(programs) is searched before all other directories."""
+        home = self.directory / "home"
+        known = {"HOME": str(home), "PYTHONPYCACHEPREFIX": str(home / "bytecode"), **(environment or {})}
+        if programs:
+            known["PATH"] = os.pathsep.join([str(programs), str(servers.BINARIES), "/usr/bin", "/bin"])
+        account = [] if as_root else as_account()
+        self.started.append(modules.start(module, options, check=check, code=code, account=account, environment=known))
         return self.started[-1]
 
     def end_started(self) -> None:
         """Nothing that a failed test has left goes on."""
         for running in self.started:
-            if running.process.poll() is None:
-                running.kill()
+            running.kill()
         self.started.clear()
 
     def run(self, module: str, options: Mapping[str, Any], **how: Any) -> Outcome:
@@ -181,6 +121,16 @@ class Place:
         sql(self._rendered("rights.sql.j2"))
         self.stack.program("migrate", account="owner")
         sql(_DATA)
+
+    def content(self, database: str = DATABASE) -> dict[str, str]:
+        """A hash over all rows of each table."""
+        queries = self.postgresql.sql(_CONTENT, database).splitlines()
+        return dict(line.split("|") for line in self.postgresql.sql(" UNION ALL ".join(queries), database).splitlines())
+
+    def await_nobody(self, role: str, *rooms: Path) -> None:
+        """Neither a process that works in one of the rooms nor a session of the role is left."""
+        servers.wait_until(lambda: not any(map(processes, rooms)), "end of the processes", 30)
+        servers.wait_until(lambda: self.postgresql.sql(_SESSIONS.format(role), "postgres") == "0", "end of the sessions", 30)
 
     def _rendered(self, template: str) -> str:
         """The role's own SQL with the password of the tests for everybody."""
@@ -220,6 +170,18 @@ def own(path: Path) -> None:
     """Give a path to the user the modules run as."""
     if os.geteuid() == 0:
         shutil.chown(path, ACCOUNT, pwd.getpwnam(ACCOUNT).pw_gid)
+
+
+def processes(room: Path) -> dict[int, str]:
+    """What runs with a path of the room in its command line; a server's children are known by where they work."""
+    found = {}
+    for path in Path("/proc").iterdir():
+        if path.name.isdecimal():
+            with contextlib.suppress(OSError):
+                words = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                if str(room) in words or str(room) in str((path / "cwd").readlink()):
+                    found[int(path.name)] = words
+    return found
 
 
 def tree(directory: Path) -> dict[str, str]:

@@ -4,15 +4,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
 import shutil
 import subprocess
-import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,141 +16,12 @@ import pytest
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import manifest
 
 from tests.integration.app import servers
-from tests.integration.postgres import damage, gate, support
-from tests.integration.postgres.support import DATABASE, Outcome, Place
+from tests.integration.postgres import damage, gate, killed, support
+from tests.integration.postgres.scene import ADD, Scene
+from tests.integration.postgres.support import DATABASE
 from tools.app import python
 
 TRAFFIC = Path(__file__).with_name("traffic.py")
-PRISTINE = f"{DATABASE}_pristine"
-ADD = "INSERT INTO requests (timestamp, endpoint, response_time, status, number) VALUES (now(), '/api/1', 1, 200, 9999)"
-LOSE = f"{ADD}; DELETE FROM requests WHERE number < 1000; DROP TABLE endpoints CASCADE"  # noqa: S608 - a statement of ours
-RIGHTS = f"""
-REVOKE ALL ON DATABASE {DATABASE} FROM PUBLIC;
-GRANT CONNECT ON DATABASE {DATABASE} TO api, backup, monitoring, maintenance, restore;
-"""
-_CONTENT = """
-SELECT format('SELECT %L, md5(coalesce(string_agg(t::text, E''\\n'' ORDER BY t::text), '''')) FROM ONLY %I t', relname, relname)
-FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY 1
-"""
-_DATABASES = f"SELECT datname FROM pg_database WHERE datname LIKE '{DATABASE}%' AND datname <> '{PRISTINE}' ORDER BY 1"  # noqa: S608 - names of ours
-_CATALOG = """
-SELECT to_jsonb(d) - 'datfrozenxid' - 'datminmxid' FROM pg_database d ORDER BY 1;
-SELECT * FROM pg_db_role_setting ORDER BY 1, 2; SELECT * FROM pg_shdescription ORDER BY 1
-"""
-_FENCE = """
-SELECT count(*) FROM pg_locks WHERE locktype = 'object' AND classid = 'pg_database'::regclass AND mode = 'AccessExclusiveLock' AND granted
-"""
-_KILLED = """
-import os, signal
-from ansible_collections.endpoint_stats.ops.plugins.module_utils import _process
-from ansible_collections.endpoint_stats.ops.plugins.modules import pg_restore
-
-class Progress(pg_restore.Progress):
-    def phase(self, name, total=0, unit=""):
-        if name == {at!r}:
-            os.kill(os.getpid(), signal.SIGKILL)
-        super().phase(name, total, unit)
-
-    def advance(self, done):
-        if self._name == {within!r}:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-_process._WATCH_SECONDS = 0.01
-pg_restore.Progress = Progress
-pg_restore.main()
-"""
-
-
-@dataclass(frozen=True)
-class Scene:
-    """A database with a proven backup."""
-
-    place: Place
-    repository: Path
-    backup: str
-    content: Mapping[str, str]
-
-    def options(self, **changes: Any) -> dict[str, Any]:
-        known = {**self.place.options("restore"), "directory": str(self.repository), "database": DATABASE, "password": servers.PASSWORD}
-        return {name: value for name, value in {**known, **changes}.items() if name != "credentials_dir"}
-
-    def run(self, how: Mapping[str, Any] | None = None, **changes: Any) -> Outcome:
-        return self.place.run("pg_restore", self.options(**changes), **(how or {}))
-
-    def good(self, **changes: Any) -> dict[str, Any]:
-        return self.place.good(self.run(**changes)).result
-
-    def undo(self, **changes: Any) -> Outcome:
-        return self.run(state="undone", **changes)
-
-    def sql(self, statement: str, database: str = DATABASE) -> str:
-        return self.place.postgresql.sql(statement, database)
-
-    def lose(self) -> dict[str, str]:
-        """What is left then."""
-        self.sql(LOSE)
-        return self.seen()
-
-    def seen(self, database: str = DATABASE) -> dict[str, str]:
-        """A hash over all rows of each table."""
-        queries = self.sql(_CONTENT, database).splitlines()
-        return dict(line.split("|") for line in self.sql(" UNION ALL ".join(queries), database).splitlines())
-
-    def databases(self) -> list[str]:
-        return self.sql(_DATABASES, "postgres").splitlines()
-
-    def catalog(self) -> str:
-        """What the server knows of its databases."""
-        return self.sql(_CATALOG, "postgres")
-
-    def renew(self) -> None:
-        """The database as it was when it was backed up, and no other one."""
-        for name in self.databases():
-            self.sql(f'DROP DATABASE "{name}" WITH (FORCE)', "postgres")
-        self.sql(f"CREATE DATABASE {DATABASE} TEMPLATE {PRISTINE} OWNER owner STRATEGY file_copy", "postgres")
-        self.sql(RIGHTS, "postgres")
-
-    @contextlib.contextmanager
-    def client(self, role: str, database: str = DATABASE) -> Iterator[subprocess.Popen[str]]:
-        """A session with an open transaction."""
-        where = f"host=127.0.0.1 port={self.place.postgresql.port} user={role} dbname={database} sslmode=require"
-        remote = [str(servers.BINARIES / "psql"), "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", where]
-        argv = self.place.postgresql.psql(database) if role == "admin" else remote
-        environment = {**os.environ, "PGPASSWORD": servers.PASSWORD}
-        pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-        with subprocess.Popen(argv, env=environment, text=True, **pipes) as session:
-            assert session.stdin is not None
-            assert session.stdout is not None
-            session.stdin.write("BEGIN;\nSELECT 'open';\n")
-            session.stdin.flush()
-            assert session.stdout.readline() == "open\n"
-            try:
-                yield session
-            finally:
-                with contextlib.suppress(BrokenPipeError):
-                    session.stdin.close()
-
-
-@pytest.fixture(scope="module")
-def made(place: Place) -> Iterator[Scene]:
-    with place.room() as room:
-        place.create_database()
-        place.postgresql.sql("CREATE EXTENSION pg_trgm")
-        backup = place.good(place.backup(room / "backups")).result["backup"]
-        options = {"directory": str(room / "backups"), "database": DATABASE, "scratch_dir": str(room / "scratch")}
-        assert place.good(place.run("pg_backup_verify", options)).result["verdict"] == "passed"
-        scene = Scene(place, room / "backups", backup, {})
-        place.postgresql.sql(f"CREATE DATABASE {PRISTINE} TEMPLATE {DATABASE} OWNER owner STRATEGY file_copy", "postgres")
-        yield replace(scene, content=scene.seen())
-        scene.renew()
-        place.postgresql.sql(f"DROP DATABASE {PRISTINE}", "postgres")
-        place.create_database()
-
-
-@pytest.fixture
-def scene(made: Scene) -> Scene:
-    made.renew()
-    return made
 
 
 @pytest.fixture
@@ -472,7 +339,7 @@ def test_older_databases_that_were_put_aside_are_named_and_dropped_only_when_tol
     old, strange = f"{DATABASE}__before_20200102t000000z", f"{DATABASE}__before_20200101t000000z"
     scene.sql(f"ALTER DATABASE {first} RENAME TO {old}", "postgres")
     scene.sql(f"CREATE DATABASE {strange} OWNER owner", "postgres")
-    changes = {"drop_before_older_than_seconds": 86400, "server_free_bytes": 10**12}
+    changes: dict[str, Any] = {"drop_before_older_than_seconds": 86400, "server_free_bytes": 10**12}
     with scene.client("admin", old):
         third = scene.place.good(scene.run(**changes))
     surplus = {strange: "kept_database_surplus", second.result["kept_database"]: "kept_database_surplus"}
@@ -484,48 +351,25 @@ def test_older_databases_that_were_put_aside_are_named_and_dropped_only_when_tol
     assert scene.databases() == [DATABASE, strange, second.result["kept_database"], redone.result["kept_database"]]
 
 
-def test_killed_in_any_phase_it_harms_nobody_and_the_next_run_goes_on(scene: Scene, room: Path) -> None:
-    lost, stranger = scene.lose(), f"{DATABASE}__restore_20200101t000000z"
-    scene.sql(f"CREATE DATABASE {stranger} OWNER owner", "postgres")
-    with gate.of_function(room, "_postgres.restore:create_database", module="pg_restore", after=True) as stopped:
-        running = scene.place.start("pg_restore", scene.options(), code=stopped.code)
-        stopped.wait()
-        running.kill()
-    kills = [{"within": "load"}, *({"at": phase} for phase in ("leftovers", "create", "load", "compare", "analyze", "properties", "swap"))]
-    for kill in kills:
-        running = scene.place.start("pg_restore", scene.options(), code=_KILLED.format(**{"at": "", "within": "", **kill}))
-        assert running.process.wait(60) == -9, running.process.communicate()
-        running.kill()
-        assert scene.seen() == lost
-        assert len([name for name in scene.databases() if "__restore_" in name]) <= 3
-    result = scene.good()
-    assert result["leftovers_removed"] == []
-    assert [finding["id"] for finding in result["findings"]] == ["restored_database_reused"]
-    assert (scene.seen(), scene.seen(result["kept_database"])) == (scene.content, lost)
-    assert scene.databases() == [DATABASE, result["kept_database"], stranger]
-
-
-def test_killed_after_the_swap_it_is_done(scene: Scene) -> None:
-    lost = scene.lose()
-    running = scene.place.start("pg_restore", scene.options(), code=_KILLED.format(at="check", within=""))
-    assert running.process.wait(60) == -9
-    running.kill()
-    (kept,) = [name for name in scene.databases() if name != DATABASE]
-    assert (scene.seen(), scene.seen(kept)) == (scene.content, lost)
-    assert scene.place.good(scene.undo()).result["changed"]
-    assert scene.seen() == lost
+@pytest.mark.parametrize("phase", ["while rows are loaded", "after the swap"])
+def test_killed_it_harms_nobody_and_the_next_run_goes_on(scene: Scene, room: Path, phase: str) -> None:
+    killed.restore_killed(scene, room, phase)
+    assert scene.place.started[-1].is_over()
 
 
 def test_killed_while_newcomers_wait_it_leaves_the_database_open(scene: Scene) -> None:
-    lost = scene.lose()
-    with scene.client("admin") as session:
-        running = scene.place.start("pg_restore", scene.options(swap_timeout_seconds=60))
-        servers.wait_until(lambda: int(scene.sql(_FENCE, "postgres")), "fence", 30)
-        running.kill()
-        begun = time.monotonic()
-        with scene.client("api"):
-            assert time.monotonic() - begun < 1
-        session.communicate("COMMIT;\n", timeout=10)
-    assert scene.seen() == lost
-    assert scene.good()["changed"]
+    killed.restore_killed_in_the_swap(scene)
     assert scene.seen() == scene.content
+
+
+def test_a_strangers_database_and_those_of_several_killed_runs(scene: Scene, room: Path) -> None:
+    """Nobody can say whose the first one is, so it stays."""
+    lost, stranger = scene.lose(), f"{DATABASE}__restore_20200101t000000z"
+    scene.sql(f"CREATE DATABASE {stranger} OWNER owner", "postgres")
+    for phase in ("when the new database was made", "before rows are compared"):
+        stop, _left = killed.RESTORE[phase]
+        killed.kill(scene.place, "pg_restore", scene.options(), stop, room, role="restore")
+    assert scene.seen() == lost
+    result = scene.good()
+    assert stranger not in result["leftovers_removed"]
+    assert (scene.seen(), killed.beside(scene)) == (scene.content, [result["kept_database"], stranger])

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tests.integration.app import servers
-from tests.integration.postgres.support import Outcome, Place
+from tests.integration.modules import Outcome
+from tests.integration.postgres.support import Place
 
 DATABASE = "settled"
 FACT = "settled: everybody may CONNECT"

@@ -19,9 +19,10 @@ import pytest
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.repository import Repository
 
 from tests.integration.app.servers import wait_until
+from tests.integration.modules import Outcome
 from tests.integration.postgres import gate, support
 from tests.integration.postgres.damage import Backup, flipped
-from tests.integration.postgres.support import DATABASE, Place
+from tests.integration.postgres.support import DATABASE, Place, processes
 
 KEYS = {
     "age_seconds",
@@ -97,7 +98,7 @@ def test_a_place_that_somebody_else_has_prepared_is_not_used(backup: Backup, roo
     unknown(backup, backup.verify(room), "somebody else's")
 
 
-def unknown(backup: Backup, outcome: support.Outcome, words: str) -> None:
+def unknown(backup: Backup, outcome: Outcome, words: str) -> None:
     assert (outcome.result["verdict"], outcome.result["differences"]) == ("could_not_verify", [])
     assert words in outcome.result["reason"]
     assert outcome.findings() == ["backup_not_verified"]
@@ -156,18 +157,6 @@ def endless(place: Place) -> Iterator[Backup]:
         finally:
             place.postgresql.sql("DROP DATABASE endless WITH (FORCE)", "postgres")
         yield Backup(place, Path(made.result["backup_path"]))
-
-
-def processes(room: Path) -> dict[int, str]:
-    """What runs with a path of the room in its command line; a server's children are known by where they work."""
-    found = {}
-    for path in Path("/proc").iterdir():
-        if path.name.isdecimal():
-            with contextlib.suppress(OSError):
-                words = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                if str(room) in words or str(room) in str((path / "cwd").readlink()):
-                    found[int(path.name)] = words
-    return found
 
 
 def test_time_that_is_up_says_nothing_of_the_backup(endless: Backup, room: Path) -> None:

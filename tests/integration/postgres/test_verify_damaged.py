@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.manifest import TableRows
 
+from tests.integration.modules import Outcome
 from tests.integration.postgres.damage import Backup, flipped
-from tests.integration.postgres.support import Outcome
 
 MANIFEST = "manifest.json"
 TOC = "dump/toc.dat"
