@@ -23,12 +23,14 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 MARK = "endpoint-stats-job: "
 PREFIX = "endpoint-stats-job-"
+_CODE = "ansible_endpoint_stats.ops.*_payload_*"
 _POLL_SECONDS = 0.1
 _KEPT_SECONDS = 86400
 _LONGEST_SECONDS = 86400
@@ -114,8 +116,8 @@ def _said(progress: Path) -> Any:
 
 
 def _sweep(parent: Path) -> None:
-    """Take away what nobody came back for."""
-    for directory in parent.glob(f"{PREFIX}*"):
+    """Take away what nobody came back for, and the code that Ansible leaves of killed modules."""
+    for directory in [*parent.glob(f"{PREFIX}*"), *Path(tempfile.gettempdir()).glob(_CODE)]:
         with contextlib.suppress(OSError):
             if time.time() - directory.stat().st_mtime > _KEPT_SECONDS and not _is_kept(directory):
                 shutil.rmtree(directory)

@@ -182,14 +182,17 @@ def test_a_directory_that_cannot_be_made_is_an_error(host: Host) -> None:
         host.job().run(b"")
 
 
-def test_what_nobody_came_back_for_is_taken_away_after_a_day(host: Host) -> None:
-    old, fresh = (host.directory / f"{_detached.PREFIX}{name}" for name in ("old", "fresh"))
-    for directory in (old, fresh):
+def test_what_nobody_came_back_for_is_taken_away_after_a_day(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    jobs = [host.directory / f"{_detached.PREFIX}{name}" for name in ("old", "fresh")]
+    code = [tmp_path / f"ansible_endpoint_stats.ops.pg_backup_payload_{name}" for name in ("old", "fresh")]
+    for directory in (*jobs, *code):
         directory.mkdir(parents=True)
         (directory / "ended").write_text("{}")
-    os.utime(old, (0, 0))
+    for old, _fresh in (jobs, code):
+        os.utime(old, (0, 0))
     host.job().run(b"")
-    assert host.jobs == [fresh]
+    assert [directory.exists() for directory in (*jobs, *code)] == [False, True, False, True]
 
 
 @pytest.mark.parametrize(
