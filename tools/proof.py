@@ -10,6 +10,8 @@ import subprocess
 import sys
 import tempfile
 import xml.etree.ElementTree as ET
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,36 +22,55 @@ PROOFS = ROOT / "tests" / "proof"
 RESULTS = ROOT / "docs" / "proof"
 
 
+@dataclass(frozen=True)
+class Row:
+    """What came of one test."""
+
+    name: str
+    outcome: str
+    seconds: float
+
+
 def areas() -> list[str]:
     """Each directory with tests is an area."""
     return sorted({path.relative_to(PROOFS).parts[0] for path in PROOFS.glob("*/test_*.py")})
 
 
-def rows(results: ET.Element) -> list[tuple[str, str, float]]:
-    """Name, outcome and seconds of each test in a JUnit document; fixtures count with the first test that needs them."""
-    found = []
+def rows(results: ET.Element) -> dict[str, list[Row]]:
+    """The tests of each file in a JUnit document; fixtures count with the first test that needs them."""
+    found: dict[str, list[Row]] = {}
     for case in results.iter("testcase"):
+        file = case.attrib["classname"].rpartition(".")[2]
+        test, _bracket, parameter = case.attrib["name"].removesuffix("]").partition("[")
         lost = [child.tag for child in case if child.tag in ("failure", "error", "skipped")]
-        found.append(
-            (case.attrib["name"].removeprefix("test_").replace("_", " "), lost[0] if lost else "passed", float(case.attrib["time"]))
-        )
+        name = ": ".join(filter(None, (_words(test), parameter)))
+        found.setdefault(file, []).append(Row(name, lost[0] if lost else "passed", float(case.attrib["time"])))
     return found
 
 
-def table(area: str, results: list[tuple[str, str, float]], when: datetime) -> str:
+def page(area: str, results: Mapping[str, Sequence[Row]], when: datetime) -> str:
     """The Markdown page of an area."""
-    passed = sum(outcome == "passed" for _name, outcome, _seconds in results)
-    lines = [
-        f"# Proof: {area}",
+    head = [f"# Proof: {area}", "", f"`make proof ONLY={area}` makes these tables; each says what was run, and when.", ""]
+    return "\n".join([*head, *(line for file, found in results.items() for line in section(area, file, found, when))])
+
+
+def section(area: str, file: str, results: Sequence[Row], when: datetime) -> list[str]:
+    """The lines of one file of tests."""
+    passed = sum(row.outcome == "passed" for row in results)
+    return [
+        f"## {_words(file).capitalize()}",
         "",
-        f"`make proof ONLY={area}` on {when:%Y-%m-%d}, {os.cpu_count()} cores: {passed} of {len(results)} passed.",
+        f"`tests/proof/{area}/{file}.py` on {when:%Y-%m-%d}, {os.cpu_count()} cores: {passed} of {len(results)} passed.",
         "",
         "| what | result | seconds |",
         "|---|---|---:|",
-        *(f"| {name} | {outcome} | {seconds:.1f} |" for name, outcome, seconds in results),
+        *(f"| {row.name} | {row.outcome} | {row.seconds:.1f} |" for row in results),
         "",
     ]
-    return "\n".join(lines)
+
+
+def _words(name: str) -> str:
+    return name.removeprefix("test_").replace("_", " ")
 
 
 def prove(area: str) -> int:
@@ -60,7 +81,7 @@ def prove(area: str) -> int:
         status = subprocess.run(argv, cwd=ROOT, check=False).returncode
         if results.is_file():
             RESULTS.mkdir(parents=True, exist_ok=True)
-            text = table(area, rows(ET.parse(results).getroot()), datetime.now(UTC))  # noqa: S314 - written by pytest just now
+            text = page(area, rows(ET.parse(results).getroot()), datetime.now(UTC))  # noqa: S314 - written by pytest just now
             (RESULTS / f"{area}.md").write_text(text)
     return status
 

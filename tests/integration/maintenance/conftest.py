@@ -49,7 +49,7 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
             redis = Redis(directory, {name.replace("_", "-"): value for name, value in settings.items()})
             redis.start()
             cleanup.callback(redis.end)
-            reached = {"host": "127.0.0.1", "port": redis.port, "ca_file": str(directory / "tls.crt"), "timeout_seconds": 3}
+            reached = {"host": "127.0.0.1", "port": redis.port, "ca_file": str(directory / "tls.crt"), "timeout_seconds": 10}
             return Served(redis, {**reached, "credentials_dir": str(support.credentials(tmp_path / "ops", "ops"))})
 
         yield serve

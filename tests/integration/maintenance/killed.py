@@ -20,14 +20,6 @@ from tests.integration.postgres.gate import Gate
 
 Stop = Callable[[Path], AbstractContextManager[Gate]]
 VIEW = "endpoint_daily_stats"
-# Before which phase of pg_maintain it is killed, and what is done by then.
-PG_PHASES = {"drop": set[str](), "refresh": {"drop"}, "vacuum": {"drop", "refresh"}, "retry": {"drop", "refresh", "vacuum"}}
-# In which statement it is killed, what it waits for there, and what is done by then.
-PG_STATEMENTS = {
-    "drop": ("SELECT * FROM temp_stats", set[str]()),
-    "refresh": (f"REFRESH MATERIALIZED VIEW CONCURRENTLY {VIEW}", {"drop"}),
-    "vacuum": ("LOCK TABLE {partition} IN SHARE UPDATE EXCLUSIVE MODE", {"drop", "refresh"}),
-}
 _FREE, _SAVE = (partial(gate.of_phase, name=name, module="redis_maintain") for name in ("free", "save"))
 # Where redis_maintain is killed when it has deleted everything.
 REDIS_STOPS: dict[str, Stop] = {
@@ -37,40 +29,49 @@ REDIS_STOPS: dict[str, Stop] = {
 }
 REDIS = ("in the sweep", *REDIS_STOPS)
 _WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+_HELD = "SELECT count(*) FROM pg_locks WHERE relation = 'temp_stats'::regclass AND mode = 'AccessExclusiveLock' AND granted"
 _KEYS, _OTHERS = 2_000, 1_000
 
 
-def pg_killed_before(database: Database, room: Path, phase: str) -> None:
-    """Between two of its statements."""
-    content = _prepared(database)
+def pg_killed(database: Database, room: Path, phase: str) -> None:
+    """No row of the application is another, and what was not done is done by the next run."""
+    database.sql("SET ROLE owner; CREATE TABLE temp_stats AS SELECT generate_series(1, 9000) AS x")
+    database.spoil()
+    content = _content(database)
+    kill, done = PG[phase]
+    kill(database, room)
+    _finished(database, content, done)
+
+
+def _before(database: Database, room: Path, phase: str) -> None:
     with gate.of_phase(room, phase, module="pg_maintain") as stopped:
         module = database.place.start("pg_maintain", _options(database), code=stopped.code)
         stopped.wait()
         module.kill()
-    _finished(database, content, PG_PHASES[phase])
 
 
-def pg_killed_in(database: Database, statement: str) -> None:
-    """While a statement waits, which the server then gives up."""
-    content = _prepared(database)
-    obstacle, done = PG_STATEMENTS[statement]
+def _in_the_drop(database: Database, room: Path) -> None:
+    """It looks twice: when it plans, and behind the lock."""
+    with gate.of_function(room, "_postgres.leftovers:find", module="pg_maintain") as stopped:
+        module = database.place.start("pg_maintain", _options(database), code=stopped.code)
+        stopped.wait()
+        stopped.open()
+        stopped.wait()
+        assert database.sql(_HELD) == "1"
+        module.kill()
+
+
+def _while_it_waits(database: Database, _room: Path, obstacle: str) -> None:
+    """In a statement, which the server then gives up."""
     with database.busy("owner", obstacle.format(partition=database.partition())):
         module = database.place.start("pg_maintain", _options(database))
         servers.wait_until(lambda: database.sql(_WAITING) == "1", "wait for the lock")
         module.kill()
         servers.wait_until(lambda: database.sql(_WAITING) == "0", "end of the wait")
-    _finished(database, content, done)
 
 
 def _options(database: Database) -> dict[str, Any]:
-    return database.options(refresh=[VIEW], lock_budget_seconds=60)
-
-
-def _prepared(database: Database) -> dict[str, str]:
-    """Something for each phase; the rows that are to stay."""
-    database.sql("SET ROLE owner; CREATE TABLE temp_stats AS SELECT generate_series(1, 9000) AS x")
-    database.spoil()
-    return _content(database)
+    return database.options(refresh=[VIEW], drop_leftovers=["temp_stats"], lock_budget_seconds=60)
 
 
 def _content(database: Database) -> dict[str, str]:
@@ -121,3 +122,18 @@ def _redis_finished(served: Served, rules: list[dict[str, Any]], left: int, othe
     served.redis.start()
     servers.wait_until(lambda: served.redis.told("persistence", "loading") == "0", "end of loading")
     assert served.redis.keys() == others
+
+
+# How pg_maintain is killed where, and what is done by then.
+PG: dict[str, tuple[Callable[[Database, Path], None], set[str]]] = {
+    "before the drop": (partial(_before, phase="drop"), set()),
+    "in the drop": (_in_the_drop, set()),
+    "before the refresh": (partial(_before, phase="refresh"), {"drop"}),
+    "in the refresh": (partial(_while_it_waits, obstacle=f"REFRESH MATERIALIZED VIEW CONCURRENTLY {VIEW}"), {"drop"}),
+    "before the vacuum": (partial(_before, phase="vacuum"), {"drop", "refresh"}),
+    "in the vacuum": (
+        partial(_while_it_waits, obstacle="LOCK TABLE {partition} IN SHARE UPDATE EXCLUSIVE MODE"),
+        {"drop", "refresh"},
+    ),
+    "before the retry": (partial(_before, phase="retry"), {"drop", "refresh", "vacuum"}),
+}

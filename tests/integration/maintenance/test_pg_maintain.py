@@ -237,8 +237,9 @@ def test_an_error_in_one_table_does_not_keep_others_from_being_tended(database: 
     database.sql("DROP TABLE temp_stats; DROP FUNCTION bad")
 
 
-def test_a_run_that_was_killed_is_finished_by_the_next(database: Database) -> None:
-    killed.pg_killed_in(database, "vacuum")
+@pytest.mark.parametrize("phase", ["in the drop", "in the vacuum"])
+def test_a_run_that_was_killed_is_finished_by_the_next(database: Database, tmp_path: Path, phase: str) -> None:
+    killed.pg_killed(database, tmp_path, phase)
     assert database.maintain()["changed"] is False
 
 
