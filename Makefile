@@ -52,8 +52,8 @@ unit: environment ## tests that need nothing but Python
 molecule: environment ## the roles on the lab's machines
 	@python -m molecule test --scenario-name kubernetes_cluster
 
-integration: environment ## the lab itself, on a lab of its own
-	@python -m pytest -q tests/integration
+integration: environment ## the modules, roles and images beside real servers, and the lab itself
+	@python -m pytest -q --numprocesses 2 --dist loadfile tests/integration
 
 e2e: environment ## a cluster and the stack on it as their users meet them: they work, are repaired, refuse, come back
 	@python -m pytest -q tests/e2e

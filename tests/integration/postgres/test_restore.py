@@ -50,7 +50,7 @@ def test_lost_rows_and_a_dropped_table_come_back(scene: Scene, room: Path) -> No
     assert 0 < result["swap_seconds"] < 1
     assert result["diff"]["after"].splitlines()[1] == result["diff"]["before"].strip().replace(DATABASE, result["kept_database"], 1)
     assert "--role=owner" in arguments.read_text()
-    assert servers.PASSWORD not in arguments.read_text() + scene.place.postgresql.log.read_text() + scene.catalog()
+    assert servers.PLANTED not in arguments.read_text() + scene.place.postgresql.log.read_text() + scene.catalog()
     owners = "SELECT string_agg(DISTINCT relowner::regrole::text, ' ') FROM pg_class WHERE relnamespace = 'public'::regnamespace"
     assert scene.sql(owners) == "owner"
     assert scene.sql("SELECT extowner::regrole FROM pg_extension WHERE extname = 'pg_trgm'") == "owner"
