@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.app.servers import PASSWORD, Api, Stack, wait_until
+from tests.integration.app.servers import PLANTED, Api, Stack, wait_until
 
 
 def samples(api: Api) -> dict[str, float]:
@@ -129,5 +129,5 @@ def test_every_line_of_the_log_is_the_plans_json(api: Api) -> None:
 
 def test_the_password_is_in_no_log(api: Api, stack: Stack) -> None:
     text = api.log.read_text() + stack.redis.log.read_text()
-    assert PASSWORD not in text
+    assert PLANTED not in text
     assert "Planted" not in text

@@ -82,4 +82,4 @@ def test_a_database_that_is_not_there_is_an_error_with_its_words(empty: servers.
     )
     assert (done.returncode, done.stdout) == (3, "")
     assert 'database \\"nowhere\\" does not exist' in done.stderr
-    assert servers.PASSWORD not in done.stderr
+    assert servers.PLANTED not in done.stderr

@@ -92,7 +92,7 @@ class Site:
         argv, options = self.command(playbook, *arguments, variables=variables)
         done = subprocess.run(argv, **options, capture_output=True, text=True, timeout=_SECONDS, check=False)
         output = done.stdout + done.stderr * (not done.stdout)
-        assert servers.PASSWORD not in output
+        assert servers.PLANTED not in output
         return Run(done.returncode, output)
 
     def environment(self) -> dict[str, str]:

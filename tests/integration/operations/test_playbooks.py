@@ -64,7 +64,7 @@ def test_a_backup_is_made_verified_and_reported(site: Site) -> None:
     assert {phase["name"] for phase in document["steps"][0]["phases"]} >= {"files", "restore", "rows"}
     assert "Where the time went" in page
     assert {path.name for path in (site.directory / "metrics").iterdir()} == {"backup.prom", "backup_verification.prom"}
-    assert servers.PASSWORD not in everything_written(site.directory)
+    assert servers.PLANTED not in everything_written(site.directory)
 
 
 def test_check_mode_writes_nothing(site: Site) -> None:
@@ -167,7 +167,7 @@ def test_a_lost_database_is_brought_back_and_the_change_taken_back(site: Site, d
     again = site.play("restore", f"--extra-vars={CONSENT}", variables=variables(api)).expect()
     assert "Proven before" in {fact["label"] for fact in again.report("restore")[0]["steps"][0]["facts"]}
     assert rows(database) == support.ROWS
-    assert servers.PASSWORD not in everything_written(site.directory)
+    assert servers.PLANTED not in everything_written(site.directory)
 
 
 def test_a_backup_that_failed_its_proof_is_not_restored(site: Site, database: servers.PostgreSQL, api: servers.Api) -> None:
