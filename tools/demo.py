@@ -110,6 +110,7 @@ class Demo:
             ("cluster", self.cluster),
             ("stack", self.stack),
             ("rows in and out", story.rows),
+            ("second run of site", self.site),
             ("backup", story.backup),
             ("verification", story.verification),
             ("rows and a table lost", story.loss),
@@ -120,7 +121,6 @@ class Demo:
             ("health report", self.report),
             ("scheduled report", self.schedule),
             ("nodes and pods", self.show),
-            ("second run of site", self.site),
         )
         outcomes: list[Outcome] = []
         for name, work in phases:
@@ -128,11 +128,11 @@ class Demo:
             if outcomes[-1].status:
                 return report("Demo", outcomes)
         status = report("Demo", outcomes)
-        self.tell()
-        return status or int(self.changed[-1] > 0)
+        return status or self.tell()
 
-    def tell(self) -> None:
-        cluster, stack, *_operations, again = self.changed
+    def tell(self) -> int:
+        """What to look at, and whether the second run changed nothing."""
+        cluster, stack, again, *_operations = self.changed
         print(f"\n  first run: cluster changed={cluster}, stack changed={stack}; second run changed={again}")
         if again:
             print("  The second run should have changed nothing.")
@@ -141,6 +141,7 @@ class Demo:
         print(f"  export KUBECONFIG={self.lab / 'kubeconfig'}")
         print(f"  {self.kubectl()} get nodes")
         print(f"  make demo-down NAME={self.name}", flush=True)
+        return int(again > 0)
 
 
 def main() -> int:
