@@ -99,11 +99,16 @@ class Demo:
             print()
         return 0
 
+    def url(self) -> str:
+        """The way in to the stack."""
+        return str(json.loads((self.lab / "reports" / "app_stack.json").read_text())["url"])
+
     def kubectl(self) -> Path:
         return max((self.lab / "files" / "kubernetes").glob("v*/bin/linux/*/kubectl"))
 
     def run(self) -> int:
-        story = Story(self)
+        # A stream of its own: what an earlier demo has lost on purpose is lost.
+        story = Story(self, f"demo-{int(time.time())}")
         phases = (
             ("machines", self.machines),
             ("images", self.images),

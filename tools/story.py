@@ -31,12 +31,13 @@ class Stage(Protocol):
 
     def playbooks(self, *names: str, variables: Mapping[str, Any] | None = None) -> int: ...
     def kubectl(self) -> Path: ...
+    def url(self) -> str: ...
 
 
 class Story:
     """Each step gives its exit status, and notes in a few words what was seen."""
 
-    def __init__(self, stage: Stage, stream: str = "demo") -> None:
+    def __init__(self, stage: Stage, stream: str) -> None:
         self.stage = stage
         self.stream = stream
         self.reports = stage.lab / "reports"
@@ -46,6 +47,7 @@ class Story:
 
     def rows(self) -> int:
         """Post rows through the way in, and read every numbered one back."""
+        self.state.unlink(missing_ok=True)
         status, loaded = self._load(10, canary=True)
         checked, judged = self._check(self.state)
         self.notes["rows in and out"] = f"{loaded.get('succeeded')} of {loaded.get('sent')} calls, {_counted(judged)}"
@@ -109,7 +111,7 @@ class Story:
     def _whole(self, step: str) -> int:
         """Every row that was acknowledged before the backup is there, and none that nobody sent."""
         checked, judged = self._check(self.before_backup)
-        with urllib.request.urlopen(f"{self._url()}/api/canary/{self.stream}", timeout=_ANSWER_SECONDS) as answer:  # noqa: S310 - our own
+        with urllib.request.urlopen(f"{self.stage.url()}/api/canary/{self.stream}", timeout=_ANSWER_SECONDS) as answer:  # noqa: S310 - our own
             stored = json.load(answer)
         sent = json.loads(self.state.read_text())["acknowledged"]
         invented = stored["duplicates"] + max(0, (stored["maximum"] or 0) - sent)
@@ -117,7 +119,7 @@ class Story:
         return checked or int(invented > 0)
 
     def _check(self, state: Path) -> tuple[int, dict[str, Any]]:
-        command = ["canary", "check", "--url", self._url(), "--stream", self.stream, "--state-file", str(state)]
+        command = ["canary", "check", "--url", self.stage.url(), "--stream", self.stream, "--state-file", str(state)]
         return _ended(subprocess.Popen(**self._application(command)))
 
     def _load(self, seconds: float, *, canary: bool = False) -> tuple[int, dict[str, Any]]:
@@ -136,14 +138,11 @@ class Story:
 
     def _load_command(self, seconds: float, *, canary: bool = False) -> list[str]:
         stream = ["--canary-stream", self.stream, "--state-file", str(self.state)] if canary else []
-        return ["load", "--url", self._url(), *stream, "--rate", "20", "--duration-seconds", str(seconds)]
+        return ["load", "--url", self.stage.url(), *stream, "--rate", "20", "--duration-seconds", str(seconds)]
 
     def _application(self, command: list[str]) -> dict[str, Any]:
         environment = {**os.environ, "PYTHONPATH": str(ROOT / "app" / "src")}
         return {"args": [sys.executable, "-m", "endpoint_stats", *command], "env": environment, "stdout": subprocess.PIPE, "text": True}
-
-    def _url(self) -> str:
-        return str(json.loads((self.reports / "app_stack.json").read_text())["url"])
 
     def _sql(self, *statements: str) -> int:
         """As the superuser, beside everything that protects the data."""

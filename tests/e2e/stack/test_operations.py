@@ -39,17 +39,18 @@ class Stage:
     def kubectl(self) -> Path:
         return self._lab.programs / "kubectl"
 
+    def url(self) -> str:
+        return self._lab.url
+
 
 @pytest.fixture(scope="module")
 def stage(stack_lab: Lab) -> Stage:
-    for name in ("canary.json", "canary-before-backup.json"):
-        stack_lab.paths.reports.joinpath(name).unlink(missing_ok=True)
     return Stage(stack_lab)
 
 
 @pytest.fixture(scope="module")
 def story(stage: Stage) -> Story:
-    return Story(stage, stream="operations")
+    return Story(stage, "operations")
 
 
 @pytest.mark.parametrize("step", ["rows", "backup", "verification", "loss", "restore", "undo", "redo", "maintenance"])
