@@ -150,6 +150,11 @@ class Lab:
 
     @property
     def url(self) -> str:
+        """The way in to the stack without TLS."""
+        return f"http://{self.address('control-1')}:30080"
+
+    @property
+    def reported_url(self) -> str:
         """The way in that the report of the last run names."""
         return str(json.loads((self.paths.reports / "app_stack.json").read_text())["url"])
 

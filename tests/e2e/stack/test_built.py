@@ -42,6 +42,10 @@ def test_what_a_rebuild_needs_is_kept_for_its_owner_alone(stack_lab: Lab, built_
     assert stack_lab.stack_secrets.stat().st_mode & 0o777 == 0o600
 
 
+def test_the_report_names_the_way_in(stack_lab: Lab) -> None:
+    assert stack_lab.reported_url == stack_lab.url
+
+
 @dataclass(frozen=True)
 class Mended:
     """What a dry run showed of three damages, and the run that mended them."""
