@@ -66,6 +66,8 @@ class Running:
         assert len(lines) == 1, output
         found = Outcome(self.process.returncode, json.loads(lines[0]), output)
         assert found.failed is (found.status != 0), output
+        # Shown by a test that has expected something else.
+        print(found.message)
         return found
 
 

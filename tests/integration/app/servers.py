@@ -34,6 +34,10 @@ PASSWORD = f'{PLANTED}-pässword"\\%40'
 _ACCOUNT = "postgres"
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _POLL_SECONDS = 0.05
+# Below what the kernel gives to clients; each process of pytest-xdist has its own part.
+_PORTS_OF_EACH = 4000
+_first_port = 20000 + _PORTS_OF_EACH * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_ports = iter(range(_first_port, _first_port + _PORTS_OF_EACH))
 _GRACE_SECONDS = 30
 Answer = TypeVar("Answer")
 
@@ -78,10 +82,12 @@ def certificate(directory: Path) -> None:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Each is given once, from a range of the test's own process that no client gets: nobody takes it before its server does."""
+    for port in _ports:
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("all ports of the tests are taken")
 
 
 def answers(port: int) -> bool:
