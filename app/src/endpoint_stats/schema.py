@@ -30,6 +30,8 @@ _LOCK_NOT_AVAILABLE = "55P03"
 
 _LEFT_IN_DEFAULT = text("SELECT DISTINCT date_trunc('month', timestamp) FROM requests_default")
 _EXISTS = text("SELECT to_regclass(:name) IS NOT NULL")
+# A member of the owner makes the months ahead, and they belong to whoever the others belong to.
+_AS_THE_OWNER = text("SELECT set_config('role', pg_get_userbyid(relowner), true) FROM pg_class WHERE oid = 'requests'::regclass")
 
 
 def months_from(moment: datetime, ahead: int) -> list[datetime]:
@@ -141,6 +143,7 @@ def _make_partition(connection: Connection, month: datetime) -> bool:
 def _attach(connection: Connection, month: datetime) -> None:
     name = partition_name(month)
     begin, end = months_from(month, 1)
+    connection.execute(_AS_THE_OWNER)
     bounds = f"timestamp >= '{begin.isoformat()}' AND timestamp < '{end.isoformat()}'"
     for statement in (
         "LOCK TABLE requests_default IN ACCESS EXCLUSIVE MODE",

@@ -115,13 +115,15 @@ class Process:
         return {}
 
     def start(self) -> None:
+        # Once: it writes the files that the server reads.
+        argv = self.argv()
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(self.argv(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, **self.options())
-        wait_until(self.is_ready, f"answer of {self.argv()[0]}: {self.log}", self.start_seconds)
+            self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **self.options())
+        wait_until(self.is_ready, f"answer of {argv[0]}: {self.log}", self.start_seconds)
 
     def is_ready(self) -> bool:
         assert self.process is not None
-        assert self.process.poll() is None, f"{self.argv()[0]} ended with {self.process.returncode}: {self.log.read_text()[-2000:]}"
+        assert self.process.poll() is None, f"{self.process.args} ended with {self.process.returncode}: {self.log.read_text()[-2000:]}"
         return answers(self.port)
 
     def end(self) -> None:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -42,6 +43,19 @@ def test_a_newer_schema_is_left_alone(empty: servers.Stack) -> None:
     empty.postgresql.sql("UPDATE alembic_version SET version_num = '9999'")
     result = empty.result("migrate", account="owner")
     assert (result["changed"], result["newer"], result["after"]) == (False, True, "9999")
+
+
+def test_months_made_by_a_member_of_the_owner_are_the_owners(empty: servers.Stack) -> None:
+    empty.program("migrate", "--months", "0", account="owner")
+    empty.postgresql.sql("DROP ROLE IF EXISTS member")
+    quoted = servers.PASSWORD.replace("'", "''")
+    empty.postgresql.sql(f"CREATE ROLE member LOGIN IN ROLE owner PASSWORD '{quoted}'")
+    shutil.copytree(empty.directory / "owner", empty.directory / "member")
+    (empty.directory / "member" / "username").write_text("member")
+    made = empty.result("partitions", "--months", "2", account="member")["partitions"]
+    assert len(made) == 2
+    assert empty.postgresql.sql("SELECT DISTINCT tableowner FROM pg_tables WHERE tablename LIKE 'requests%'") == "owner"
+    assert empty.postgresql.sql(f"SELECT has_table_privilege('api', '{made[0]}', 'INSERT')") == "t"
 
 
 def test_rows_that_waited_move_to_their_month(empty: servers.Stack) -> None:
