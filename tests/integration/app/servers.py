@@ -10,6 +10,7 @@ import http.client
 import json
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -34,10 +35,10 @@ PASSWORD = f'{PLANTED}-pässword"\\%40'
 _ACCOUNT = "postgres"
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _POLL_SECONDS = 0.05
-# Below what the kernel gives to clients; each process of pytest-xdist has its own part.
+# Below what the kernel gives to clients; each process of pytest-xdist has its own part, and two runs at the same time hardly meet.
 _PORTS_OF_EACH = 4000
 _first_port = 20000 + _PORTS_OF_EACH * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-_ports = iter(range(_first_port, _first_port + _PORTS_OF_EACH))
+_ports = iter(random.sample(range(_first_port, _first_port + _PORTS_OF_EACH), _PORTS_OF_EACH))
 _GRACE_SECONDS = 30
 Answer = TypeVar("Answer")
 
