@@ -172,6 +172,18 @@ class Lab:
         options = ["--username=admin", f"--dbname={database}", "--no-align", "--tuples-only", "--quiet", "--set=ON_ERROR_STOP=1"]
         return self.stack("exec", "postgres-0", "--", "psql", *options, f"--command={statement}").strip()
 
+    def job(self, schedule: str, *, seconds: float) -> str:
+        """What a Job of a CronJob of the stack logs; it is started now, waited for and taken away."""
+        name = f"{schedule}-e2e"
+        self.stack("delete", "job", name, "--ignore-not-found")
+        self.stack("create", "job", name, f"--from=cronjob/{schedule}")
+        wait_until(
+            lambda: self.get("--namespace", STACK, f"job/{name}")["status"].get("conditions"), seconds=seconds, what=f"end of {name}"
+        )
+        log = self.stack("logs", f"job/{name}")
+        self.stack("delete", "job", name)
+        return log
+
     def await_pod(self, namespace: str, pod: str) -> None:
         """Wait until a pod is ready; where it does not become so, the failure tells what the cluster says of it."""
         try:

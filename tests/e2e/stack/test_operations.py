@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.runs import Run
-from tests.e2e.support import STACK, Lab, wait_until
+from tests.e2e.support import STACK, Lab
 from tools.story import Story
 
 SCHEDULES = {"postgres-backup": "17,47 * * * *", "backup-verification": "0 4 * * *", "system-maintenance": "0 2 * * *"}
@@ -101,10 +101,5 @@ def test_a_dry_run_of_a_restore_changes_nothing(stack_lab: Lab, story: Story) ->
 def test_a_job_of_each_schedule_does_its_work(stack_lab: Lab, name: str) -> None:
     spec = stack_lab.get("--namespace", STACK, f"cronjob/{name}")["spec"]
     assert (spec["schedule"], spec["timeZone"], spec["concurrencyPolicy"]) == (SCHEDULES[name], "Etc/UTC", "Forbid")
-    job = f"{name}-e2e"
-    stack_lab.stack("delete", "job", job, "--ignore-not-found")
-    stack_lab.stack("create", "job", job, f"--from=cronjob/{name}")
-    wait_until(lambda: stack_lab.get("--namespace", STACK, f"job/{job}")["status"].get("conditions"), seconds=300, what=f"end of {job}")
-    log = stack_lab.stack("logs", f"job/{job}")
+    log = stack_lab.job(name, seconds=300)
     assert json.loads(log.splitlines()[-1])["result"] == "ok", log[-3000:]
-    stack_lab.stack("delete", "job", job)

@@ -10,7 +10,7 @@ import secrets
 import pytest
 
 from tests.e2e.stack.client import ask
-from tests.e2e.support import Lab, wait_until
+from tests.e2e.support import Lab
 
 NAMESPACE = "--namespace=endpoint-stats"
 
@@ -42,10 +42,6 @@ def test_missing_months_are_made_as_the_owner(stack_lab: Lab) -> None:
     furthest = stack_lab.sql(f"SELECT max(tablename) {months}")
     assert stack_lab.sql(f"SELECT EXISTS (TABLE {furthest})") == "f"
     stack_lab.sql(f"DROP TABLE {furthest}")
-    name = f"partitions-{secrets.token_hex(4)}"
-    stack_lab.kubectl(NAMESPACE, "create", "job", name, "--from=cronjob/flask-api-partitions")
-    wait_until(lambda: stack_lab.get(NAMESPACE, f"job/{name}")["status"].get("succeeded"), seconds=120, what="finished Job")
-    said = json.loads(stack_lab.kubectl(NAMESPACE, "logs", f"job/{name}").splitlines()[-1])
+    said = json.loads(stack_lab.job("flask-api-partitions", seconds=120).splitlines()[-1])
     assert (said["command"], said["partitions"]) == ("partitions", [furthest])
-    stack_lab.kubectl(NAMESPACE, "delete", "job", name)
     assert stack_lab.sql("SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'") == "owner"
