@@ -124,7 +124,7 @@ class Process:
 
     def is_ready(self) -> bool:
         assert self.process is not None
-        assert self.process.poll() is None, f"{self.process.args} ended with {self.process.returncode}: {self.log.read_text()[-2000:]}"
+        assert self.process.poll() is None, f"it ended with {self.process.returncode}: {self.log.read_text()[-2000:]}"
         return answers(self.port)
 
     def end(self) -> None:
