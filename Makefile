@@ -56,7 +56,7 @@ integration: environment ## the modules, roles and images beside real servers, a
 	@python -m pytest -q --numprocesses 2 --dist loadfile tests/integration
 
 e2e: environment ## a cluster and the stack on it as their users meet them: they work, are repaired, refuse, come back
-	@python -m pytest -q tests/e2e
+	@python -m pytest -v tests/e2e
 
 test: environment ## all of the above checks, with a summary
 	@python -m tools.test

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from tools.venv import ROOT, cache_directory
@@ -36,16 +37,17 @@ class Step:
     def run(self) -> int:
         return subprocess.run(self.argv, cwd=ROOT, env={**os.environ, **self.environment}, check=False).returncode
 
-    def told(self) -> tuple[int, str]:
-        """Run it, pass on what it prints as it comes, and keep the end of it."""
+    def told(self, prefix: str = "") -> tuple[int, str]:
+        """Run it, pass on each line that it prints as it comes, and keep the end of it all."""
         environment = {**os.environ, **self.environment}
         kept = b""
         with subprocess.Popen(self.argv, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
             assert process.stdout is not None  # noqa: S101 - asked for above
-            while part := os.read(process.stdout.fileno(), 65536):
-                sys.stdout.buffer.write(part)
+            for line in process.stdout:
+                # In one piece, or lines of steps side by side would mix.
+                sys.stdout.buffer.write(prefix.encode() + line)
                 sys.stdout.flush()
-                kept = (kept + part)[-_KEPT_BYTES:]
+                kept = (kept + line)[-_KEPT_BYTES:]
         return process.returncode, kept.decode(errors="replace")
 
 
@@ -92,10 +94,10 @@ def timed(name: str, work: Callable[[], int]) -> Outcome:
     return Outcome(name, status, time.monotonic() - started)
 
 
-def report(title: str, outcomes: Sequence[Outcome]) -> int:
-    """Print the table; the exit status is 0 when every step's was."""
+def report(title: str, outcomes: Sequence[Outcome], seconds: float | None = None) -> int:
+    """Print the table; the exit status is 0 when every step's was. All of it took `seconds`, where steps ran side by side."""
     failed = [outcome.name for outcome in outcomes if outcome.status]
-    total = sum(outcome.seconds for outcome in outcomes)
+    total = sum(outcome.seconds for outcome in outcomes) if seconds is None else seconds
     print(f"\n{title}:")
     print("\n".join(map(str, outcomes)))
     verdict = f"failed: {', '.join(failed)}" if failed else f"all {len(outcomes)} ok"
@@ -107,17 +109,32 @@ def run_all(title: str, steps: Sequence[Step]) -> int:
     return report(title, [timed(step.name, step.run) for step in steps])
 
 
-def run_all_and_explain(title: str, steps: Sequence[Step]) -> int:
-    """As `run_all`, for long output: the lines that tell why a step failed are printed once more, before the table."""
-    outputs: dict[str, str] = {}
+def run_stages(title: str, stages: Sequence[Sequence[Sequence[Step]]]) -> int:
+    """One stage after the other; the lanes of a stage run side by side, the steps of a lane in their order.
 
-    def told(step: Step) -> int:
-        status, outputs[step.name] = step.told()
-        return status
-
-    outcomes = [timed(step.name, lambda step=step: told(step)) for step in steps]  # type: ignore[misc]
-    for outcome in outcomes:
+    For long output: the lines that tell why a step failed are printed once more, before the table.
+    """
+    begun = time.monotonic()
+    told = [each for stage in stages for each in _stage(stage)]
+    for outcome, output in told:
         if outcome.status:
             print(f"\n== {outcome.name} failed:")
-            print("\n".join(cause(outputs[outcome.name])), flush=True)
-    return report(title, outcomes)
+            print("\n".join(cause(output)), flush=True)
+    return report(title, [outcome for outcome, _output in told], time.monotonic() - begun)
+
+
+def _stage(lanes: Sequence[Sequence[Step]]) -> list[tuple[Outcome, str]]:
+    with ThreadPoolExecutor(len(lanes)) as threads:
+        found = threads.map(lambda lane: [_told(step, named=len(lanes) > 1) for step in lane], lanes)
+        return [each for lane in found for each in lane]
+
+
+def _told(step: Step, *, named: bool) -> tuple[Outcome, str]:
+    output = ""
+
+    def work() -> int:
+        nonlocal output
+        status, output = step.told(f"{step.name}: " if named else "")
+        return status
+
+    return timed(step.name, work), output

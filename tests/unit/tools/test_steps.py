@@ -2,9 +2,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
-from tools.steps import Step, cause, run_all, run_all_and_explain
+from tools.steps import Step, cause, run_all, run_stages
 
 
 def test_all_steps_run_and_one_failure_fails_the_whole(capfd: pytest.CaptureFixture[str]) -> None:
@@ -23,7 +26,7 @@ def test_success_is_said_last(capfd: pytest.CaptureFixture[str]) -> None:
 
 def test_why_a_step_failed_is_said_again_before_the_table(capfd: pytest.CaptureFixture[str]) -> None:
     broken = ["sh", "-c", "echo early; for n in $(seq 100); do echo line; done; echo 'no route to host' >&2; exit 3"]
-    assert run_all_and_explain("Trial", [Step("broken", broken), Step("later", ["echo", "well"])]) == 1
+    assert run_stages("Trial", [[[Step("broken", broken)]], [[Step("later", ["echo", "well"])]]]) == 1
     passed_on, _heading, end = capfd.readouterr().out.partition("== broken failed:")
     assert "early" in passed_on
     assert "well" in passed_on
@@ -32,8 +35,23 @@ def test_why_a_step_failed_is_said_again_before_the_table(capfd: pytest.CaptureF
 
 
 def test_what_went_well_is_not_said_again(capfd: pytest.CaptureFixture[str]) -> None:
-    assert run_all_and_explain("Trial", [Step("only", ["echo", "well"])]) == 0
+    assert run_stages("Trial", [[[Step("only", ["echo", "well"])]]]) == 0
     assert capfd.readouterr().out.count("well") == 1
+
+
+def test_lanes_of_a_stage_run_side_by_side_and_their_lines_tell_whose_they_are(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Each waits for the other: one after the other they would never end."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    for pipe in (first, second):
+        os.mkfifo(pipe)
+    one = Step("one", ["sh", "-c", f"echo word > {first}; cat {second}"])
+    other = Step("other", ["sh", "-c", f"cat {first}; echo answer > {second}; exit 4"])
+    assert run_stages("Trial", [[[one], [other, Step("after", ["echo", "done"])]], [[Step("last", ["echo", "end"])]]]) == 1
+    lines = capfd.readouterr().out.splitlines()
+    assert {"one: answer", "other: word", "after: done", "end"} <= set(lines)
+    assert lines.index("after: done") < lines.index("end")
+    assert [line.split()[0] for line in lines[-6:-1]] == ["Trial:", "one", "other", "after", "last"]
+    assert lines[-1].endswith("failed: other")
 
 
 MOLECULE = """\
