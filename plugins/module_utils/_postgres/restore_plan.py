@@ -26,6 +26,7 @@ from .load import PROGRAMS
 from .manifest import DatabaseFacts, Manifest, load
 from .programs import Programs, found
 from .properties import Properties
+from .readable import unreadable
 from .repository import Repository
 from .restore_preflight import ServerSide, acting_role, of_restore, of_swap, refuse, server_side, superusers
 from .written import since
@@ -112,7 +113,14 @@ class Planner:
         lost = catalog.live is None
         kept = manifest.properties or properties.of_new(manifest.database.owner)
         wanted = kept if lost else properties.read(locker, self.target.database)
-        refuse([*of_swap(locker, catalog, side), *of_restore(locker, manifest, side, wanted), *self._little_space(manifest)])
+        refuse(
+            [
+                *of_swap(locker, catalog, side),
+                *of_restore(locker, manifest, side, wanted),
+                *([] if lost else unreadable(self._session(self.target.database))),
+                *self._little_space(manifest),
+            ]
+        )
         dumped_by = int(manifest.pg_dump_version.split(".", maxsplit=1)[0])
         programs = found(PROGRAMS, max(side.major, dumped_by))
         self._refuse_damaged(path)

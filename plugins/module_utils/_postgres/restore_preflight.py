@@ -16,6 +16,8 @@ from .load import missing_extensions, missing_roles
 from .manifest import Manifest
 from .properties import Properties
 
+# Exists only in the database that a setting of the server names, so neither beside it nor on a server that is thrown away.
+_TIED = "pg_cron"
 # Only a superuser may make these, whoever owns the database.
 _OF_SUPERUSERS = ("ACCESS METHOD", "EVENT TRIGGER", "FOREIGN DATA WRAPPER", "OPERATOR CLASS", "OPERATOR FAMILY", "SUBSCRIPTION")
 _SHOWN = 5
@@ -47,6 +49,9 @@ UNION ALL
 SELECT 'logical replication slot', slot_name, database FROM pg_replication_slots WHERE database = ANY(%(names)s)
 UNION ALL
 SELECT 'subscription', s.subname, d.datname FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid WHERE d.datname = ANY(%(names)s)
+UNION ALL
+SELECT 'scheduler', application_name, datname FROM pg_stat_activity
+WHERE application_name = 'pg_cron scheduler' AND datname = ANY(%(names)s)
 """
 _SUPERUSERS = """
 SELECT s.pid, s.usename AS role, coalesce(s.application_name, '') AS application
@@ -55,6 +60,7 @@ FROM pg_stat_activity s JOIN pg_roles r ON r.oid = s.usesysid WHERE s.datid = %s
 _REMEDIES = {
     "prepared transaction": "End it in its database with COMMIT PREPARED or ROLLBACK PREPARED.",
     "logical replication slot": "Drop it when its consumer is stopped; it would go on reading the database that was put aside.",
+    "scheduler": "Point cron.database_name to another database, such as postgres, and its jobs here with cron.schedule_in_database().",
     "subscription": "Drop it, and make it anew in the restored database; it would go on writing to the one that was put aside.",
 }
 
@@ -130,6 +136,9 @@ def of_restore(connection: Any, manifest: Manifest, side: ServerSide, wanted: Pr
         yield OpsError(f"The role {side.role} may not use the tablespace of the database, {wanted.tablespace}", remedy=remedy)
     if lacking := missing_extensions(connection, manifest):
         yield OpsError(f"Extensions are not installed on the server: {_few(lacking)}", remedy="Install their packages on the server.")
+    elif _TIED in manifest.extensions:
+        remedy = f"RESTORE.md tells how to restore by hand; with cron.database_name elsewhere the next backups do without {_TIED}."
+        yield OpsError(f"The backup has {_TIED}, which no database beside the live one can have", remedy=remedy)
     if special := [] if side.superuser else _of_superusers(connection, manifest):
         yield OpsError(f"The backup has what only a superuser may make: {_few(special)}", remedy="Restore it as a superuser.")
 

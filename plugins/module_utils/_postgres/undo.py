@@ -13,6 +13,7 @@ from .._progress import Progress
 from .._report.finding import Finding
 from .beside import Beside, Catalog, look
 from .exchange import Exchange, Outcome, Policy, Successor, Target
+from .readable import unreadable
 from .restore_preflight import of_swap, refuse, server_side, superusers
 from .swap import Change
 from .written import Written, next_transaction, since
@@ -27,7 +28,9 @@ def undone(target: Target, policy: Policy, progress: Progress, *, read_seconds: 
         catalog = look(locker, target.database)
         kept = _newest(target, catalog)
         side = server_side(locker)
-        refuse(of_swap(locker, catalog, side, kept))
+        counted = [kept.name] if catalog.live is None else [target.database, kept.name]
+        unread = [error for name in counted for error in unreadable(target.session(name, statement_seconds=read_seconds))]
+        refuse([*of_swap(locker, catalog, side, kept), *unread])
         findings = superusers(locker, catalog, side)
         progress.phase("count")
         seen = _since_then(target, catalog, kept, read_seconds)

@@ -172,6 +172,7 @@ class PostgreSQL(Process):
             "unix_socket_directories": self.directory,
             "fsync": "off",
             "max_prepared_transactions": 2,
+            "wal_level": "logical",
             "ssl": "on",
             "ssl_cert_file": self.directory / "tls.crt",
             "ssl_key_file": self.directory / "tls.key",

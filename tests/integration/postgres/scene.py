@@ -79,12 +79,12 @@ class Scene:
         self.sql(RIGHTS, "postgres")
 
     @contextlib.contextmanager
-    def client(self, role: str, database: str = DATABASE) -> Iterator[subprocess.Popen[str]]:
+    def client(self, role: str, database: str = DATABASE, application: str = "psql") -> Iterator[subprocess.Popen[str]]:
         """A session with an open transaction."""
         where = f"host=127.0.0.1 port={self.place.postgresql.port} user={role} dbname={database} sslmode=require"
         remote = [str(servers.BINARIES / "psql"), "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", where]
         argv = self.place.postgresql.psql(database) if role == "admin" else remote
-        environment = {**os.environ, "PGPASSWORD": servers.PASSWORD}
+        environment = {**os.environ, "PGPASSWORD": servers.PASSWORD, "PGAPPNAME": application}
         pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
         with subprocess.Popen(argv, env=environment, text=True, **pipes) as session:
             assert session.stdin is not None

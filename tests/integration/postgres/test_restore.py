@@ -266,6 +266,47 @@ def test_all_that_stands_in_the_way_on_the_server_is_told_at_once(scene: Scene) 
     assert scene.good()["changed"]
 
 
+def test_what_holds_on_to_a_database_is_refused(scene: Scene) -> None:
+    """A consumer of its changes, and the scheduler of pg_cron, whose session only a superuser could end."""
+    scene.sql("SELECT pg_create_logical_replication_slot('follower', 'test_decoding')")
+    try:
+        refused = scene.run()
+        assert "The database endpoint_stats has a logical replication slot, follower" in refused.message
+    finally:
+        scene.sql("SELECT pg_drop_replication_slot('follower')")
+    with scene.client("admin", application="pg_cron scheduler"):
+        refused = scene.run()
+    assert "The database endpoint_stats has a scheduler, pg_cron scheduler" in refused.message
+    assert "cron.database_name" in refused.message
+
+
+def test_a_table_that_could_not_be_read_for_an_undo_is_named_before_anything_is_touched(scene: Scene) -> None:
+    scene.sql("CREATE TABLE notes AS SELECT 1 AS n; CREATE ROLE stranger")
+    scene.sql("CREATE TABLE foreign_notes (); ALTER TABLE foreign_notes OWNER TO stranger")
+    before = scene.catalog()
+    refused = scene.run()
+    assert "2 things stand in the way" in refused.message
+    assert "The role restore may not read public.notes of endpoint_stats" in refused.message
+    for told in (
+        "belongs to admin",
+        'ALTER TABLE "public"."notes" OWNER TO "owner";',
+        "belongs to stranger",
+        'GRANT "stranger" TO "restore";',
+    ):
+        assert told in refused.message
+    assert scene.catalog() == before
+    scene.sql("ALTER TABLE notes OWNER TO owner; ALTER TABLE foreign_notes OWNER TO owner; DROP ROLE stranger")
+    kept = scene.good()["kept_database"]
+    for database in (kept, DATABASE):
+        scene.sql("CREATE TABLE late AS SELECT 1 AS n", database)
+        before, refused = scene.catalog(), scene.undo()
+        assert f"The role restore may not read public.late of {database}" in refused.message
+        assert f"As a superuser, in {database}: ALTER TABLE" in refused.message
+        assert scene.catalog() == before
+        scene.sql("ALTER TABLE late OWNER TO owner", database)
+    assert scene.place.good(scene.undo(lose_rows_written_since=True)).result["changed"]
+
+
 def test_what_only_a_superuser_may_make_is_refused(scene: Scene, room: Path) -> None:
     scene.sql("CREATE EXTENSION pageinspect")
     backup = scene.place.good(scene.place.backup(room / "backups")).result["backup"]

@@ -88,6 +88,7 @@ def test_nothing_is_in_the_way_where_all_is_there() -> None:
         ({"roles": ("analyst", "owner")}, Answers(), {}, "Roles are missing on the server: analyst"),
         ({"entries": (entry("TABLE", "api"),)}, Answers(), {}, "The role restore is no member of owners in the backup: api"),
         ({"extensions": {"postgis": "3"}}, Answers(), {}, "Extensions are not installed on the server: postgis"),
+        ({"extensions": {"pg_cron": "1.4"}}, Answers(extensions={"pg_cron": True}), {}, "The backup has pg_cron"),
         ({"extensions": {"pageinspect": "1"}}, Answers(extensions={"pageinspect": False}), {}, "superuser may make: EXTENSION pageinspect"),
         ({"entries": (entry("EVENT TRIGGER"),)}, Answers(), {}, "superuser may make: EVENT TRIGGER public.x"),
     ],
