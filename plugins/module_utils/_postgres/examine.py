@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,18 +13,17 @@ from typing import Any
 from .._deadline import Deadline
 from .._errors import OpsError
 from .._progress import Progress
-from . import compare, load, manifest, scratch
+from . import compare, files, load, manifest, scratch
 from .compare import Comparison
 from .connection import session
 from .contents import EntryDifference
 from .dump import DUMP, GLOBALS
-from .manifest import BackupFile, Manifest, ManifestError, hash_file
+from .manifest import Manifest, ManifestError
 from .programs import Programs
 from .programs import found as programs_of
 
 LEVELS = ("checksum", "full")
 VERDICTS = PASSED, FAILED, UNKNOWN = ("passed", "failed", "could_not_verify")
-_NEEDED = (f"{DUMP}/toc.dat", GLOBALS)
 COUNTED = ("files", "bytes", "entries", "tables", "rows", "views", "sequences")
 
 
@@ -136,18 +135,9 @@ class _Examination:
     def files(self, *, read: bool) -> None:
         """Every file is there, whole, and no other one; `read` also reads them."""
         self.progress.phase("files", self.manifest.bytes, "bytes")
-        checked = self.seen.checked
-        for file in self.manifest.files:
-            self.seen.differences += _file_differences(self.path, file, self._reading(checked["bytes"]) if read else None)
-            checked["files"] += 1
-            checked["bytes"] += file.bytes if read else 0
-        for name in _NEEDED:
-            if name not in {file.path for file in self.manifest.files}:
-                self.seen.differ("file_missing", name, "a file that the manifest names", "none")
-        known = {manifest.FILE_NAME, *(file.path for file in self.manifest.files)}
-        present = {str(path.relative_to(self.path)) for path in self.path.rglob("*") if path.is_symlink() or not path.is_dir()}
-        for name in sorted(present - known):
-            self.seen.differ("file_unexpected", name, "no such file", "a file")
+        found = files.compare(self.path, self.manifest, self._advance if read else None)
+        self.seen.differences += found.differences
+        self.seen.checked.update(files=found.files, bytes=found.bytes)
 
     def clients(self) -> Programs:
         """The programs of the version that made the dump: another one may write the same structure in other words."""
@@ -238,9 +228,6 @@ class _Examination:
     def _session(self, loader: load.Loader, database: str) -> Any:
         return session(replace(loader.server, database=database, timeout_seconds=scratch.timeout(self.deadline)), loader.who)
 
-    def _reading(self, before: int) -> Callable[[int], None]:
-        return lambda done: self._advance(before + done)
-
     def _advance(self, done: float) -> None:
         self.deadline.left()
         self.progress.advance(done)
@@ -267,20 +254,6 @@ def _glance(examination: _Examination) -> None:
     if examination.asked.level == "full":
         examination.server_programs()
         examination.refuse()
-
-
-def _file_differences(directory: Path, file: BackupFile, reading: Callable[[int], None] | None) -> Iterator[EntryDifference]:
-    path, size = directory / file.path, f"{file.bytes} bytes"
-    if path.is_symlink() or not path.is_file():
-        yield EntryDifference("file_missing", file.path, size, "something else" if path.is_symlink() or path.exists() else "none")
-        return
-    try:
-        if (found := path.stat().st_size) != file.bytes:
-            yield EntryDifference("file_size", file.path, size, f"{found} bytes")
-        elif reading and (digest := hash_file(path, reading)) != file.sha256:
-            yield EntryDifference("file_content", file.path, f"SHA-256 {file.sha256}", f"SHA-256 {digest}")
-    except OSError as error:
-        yield EntryDifference("file_unreadable", file.path, size, str(error.strerror))
 
 
 def _first(differences: list[EntryDifference]) -> str:

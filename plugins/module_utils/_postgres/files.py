@@ -1,0 +1,60 @@
+# Copyright: Endpoint Statistics Operations contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The files of a backup, compared with what its manifest says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .contents import EntryDifference
+from .dump import DUMP, GLOBALS
+from .manifest import FILE_NAME, BackupFile, Manifest, hash_file
+
+NEEDED = (f"{DUMP}/toc.dat", GLOBALS)
+
+
+@dataclass
+class FilesSeen:
+    """What was looked at, and what is otherwise."""
+
+    differences: list[EntryDifference] = field(default_factory=list)
+    files: int = 0
+    bytes: int = 0
+
+
+def compare(directory: Path, manifest: Manifest, advance: Callable[[float], None] | None = None) -> FilesSeen:
+    """Every file is there, whole, and no other one. With `advance`, which is told the bytes that are done, each is read as well."""
+    seen = FilesSeen()
+    for file in manifest.files:
+        seen.differences += _differences(directory, file, _reading(advance, seen.bytes) if advance else None)
+        seen.files += 1
+        seen.bytes += file.bytes if advance else 0
+    named = {file.path for file in manifest.files}
+    seen.differences += [
+        EntryDifference("file_missing", name, "a file that the manifest names", "none") for name in NEEDED if name not in named
+    ]
+    present = {str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_symlink() or not path.is_dir()}
+    strangers = sorted(present - named - {FILE_NAME})
+    seen.differences += [EntryDifference("file_unexpected", name, "no such file", "a file") for name in strangers]
+    return seen
+
+
+def _reading(advance: Callable[[float], None], before: int) -> Callable[[int], None]:
+    return lambda done: advance(before + done)
+
+
+def _differences(directory: Path, file: BackupFile, reading: Callable[[int], None] | None) -> Iterator[EntryDifference]:
+    path, size = directory / file.path, f"{file.bytes} bytes"
+    if path.is_symlink() or not path.is_file():
+        yield EntryDifference("file_missing", file.path, size, "something else" if path.is_symlink() or path.exists() else "none")
+        return
+    try:
+        if (found := path.stat().st_size) != file.bytes:
+            yield EntryDifference("file_size", file.path, size, f"{found} bytes")
+        elif reading and (digest := hash_file(path, reading)) != file.sha256:
+            yield EntryDifference("file_content", file.path, f"SHA-256 {file.sha256}", f"SHA-256 {digest}")
+    except OSError as error:
+        yield EntryDifference("file_unreadable", file.path, size, str(error.strerror))
