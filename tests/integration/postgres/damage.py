@@ -94,7 +94,7 @@ class Backup:
 
     def graft(self, sql: str, *options: str) -> None:
         """The dump of a database that differs, under the manifest of the one that was backed up."""
-        with copied(self.place, sql) as database:
+        with copied(self.place, sql, self.manifest.database.name) as database:
             dump = self.path / "dump"
             shutil.rmtree(dump)
             where = [f"--host={self.place.directory / 'postgresql'}", f"--port={self.place.postgresql.port}", "--username=admin"]
@@ -121,10 +121,10 @@ def flipped(position: int) -> Callable[[bytes], bytes]:
 
 
 @contextlib.contextmanager
-def copied(place: Place, statements: str) -> Iterator[str]:
+def copied(place: Place, statements: str, original: str = DATABASE) -> Iterator[str]:
     """A copy of the database in which something is otherwise."""
-    name = f"{DATABASE}_copy"
-    place.postgresql.sql(f"CREATE DATABASE {name} TEMPLATE {DATABASE} OWNER owner STRATEGY file_copy", "postgres")
+    name = f"{original}_copy"
+    place.postgresql.sql(f"CREATE DATABASE {name} TEMPLATE {original} OWNER owner STRATEGY file_copy", "postgres")
     try:
         if statements:
             place.postgresql.sql(statements, name)
