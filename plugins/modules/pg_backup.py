@@ -181,7 +181,7 @@ findings:
   description:
     - What deserves a word, each with C(id), C(severity), C(subject), C(summary), C(evidence) and C(remedy).
     - The C(id) is one of C(backup_incomplete), C(backup_unreadable), C(backup_other_server), C(backup_shrank), C(backup_rpo_missed),
-      C(backup_leftover_stays) and C(backup_metrics_not_written).
+      C(backup_leftover_stays), C(backup_metrics_not_written) and C(records_damaged).
   returned: success
   type: list
   elements: dict
@@ -191,6 +191,13 @@ manifest_sha256:
   returned: success
   type: str
   sample: 8a7f6f3c0d2b4e55a0b1e7c52f4f7c1f1f0c7a4f9d9a4b0d8c0f7e6a5b4c3d2e
+records:
+  description:
+    - The chain of what happened to the backups, with C(length) and C(sha256) of its head, and whether it is C(intact).
+    - Kept where nobody who writes to O(directory) reaches it, the head shows later whether records were taken away or computed anew.
+  returned: success
+  type: dict
+  sample: {"length": 61, "sha256": "0c9d3b8f7a5e4d2c1b0a9f8e7d6c5b4a3f2e1d0c9b8a7f6e5d4c3b2a1f0e9d8c", "intact": true}
 diff:
   description: The backups before and after.
   returned: success

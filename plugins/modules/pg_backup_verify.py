@@ -191,11 +191,18 @@ findings:
   description:
     - What deserves a word, each with C(id), C(severity), C(subject), C(summary), C(evidence) and C(remedy).
     - The C(id) is one of C(backup_failed_verification), C(backup_not_verified), C(backup_too_old), C(restore_too_slow),
-      C(sequence_behind_column), C(verification_not_recorded) and C(verification_metrics_not_written).
+      C(sequence_behind_column), C(verification_not_recorded), C(verification_metrics_not_written) and C(records_damaged).
   returned: always
   type: list
   elements: dict
   sample: []
+records:
+  description:
+    - The chain of what happened to the backups, with C(length) and C(sha256) of its head, and whether it is C(intact).
+    - Kept where nobody who writes to O(directory) reaches it, the head shows later whether records were taken away or computed anew.
+  returned: always
+  type: dict
+  sample: {"length": 61, "sha256": "0c9d3b8f7a5e4d2c1b0a9f8e7d6c5b4a3f2e1d0c9b8a7f6e5d4c3b2a1f0e9d8c", "intact": true}
 """
 
 from typing import Any

@@ -38,6 +38,7 @@ def predict(order: Order, progress: Progress) -> Outcome:
     outcome.bytes, outcome.leftovers_removed = ready.estimated_bytes, [path.name for path in repository.leftovers()]
     outcome.deleted = dispensable([*before, name], newest_proven(repository), order.keep)
     outcome.kept = [backup for backup in (*before, name) if backup not in outcome.deleted]
+    _look_at_records(repository, outcome)
     outcome.seconds = ready.history.expected_seconds
     if outcome.seconds:
         outcome.duration_seconds = round(sum(outcome.seconds.values()), 3)
@@ -67,9 +68,16 @@ def back_up(order: Order, progress: Progress) -> Outcome:
     outcome.bytes, outcome.rows, outcome.tables = made.bytes, made.rows, len(made.tables)
     outcome.seconds, outcome.dump_warnings = progress.seconds, list(made.warnings)
     outcome.findings += list(judge(made, maker.ready.history))
+    _look_at_records(repository, outcome)
     _judge_schedule(order, outcome)
     _write_metrics(order, made, outcome)
     return outcome
+
+
+def _look_at_records(repository: Repository, outcome: Outcome) -> None:
+    records = repository.records()
+    outcome.findings += records.findings(repository.directory)
+    outcome.records = records.to_result()
 
 
 def _ready(order: Order) -> Ready:

@@ -19,7 +19,7 @@ from .._tls import Credentials
 from .beside import MAINTENANCE, Beside, Catalog, Replaced, look, refuse_name
 from .connection import NoConnectionError, Server, session
 from .contents import EntryDifference
-from .repository import now
+from .records import now
 from .swap import Change, swap
 from .written import next_transaction
 

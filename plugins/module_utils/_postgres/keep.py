@@ -51,7 +51,8 @@ def dispensable(backups: Sequence[str], proven: str | None, keep: int) -> list[s
 
 
 def newest_proven(repository: Repository) -> str | None:
-    return next((backup for backup in reversed(repository.backups()) if repository.is_proven(backup)), None)
+    records = repository.records()
+    return next((backup for backup in reversed(repository.backups()) if records.is_proven(backup)), None)
 
 
 def judge(made: Manifest, before: History) -> Iterator[Finding]:

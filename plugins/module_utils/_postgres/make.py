@@ -22,7 +22,7 @@ from .facts import database_facts, extensions, roles, server_facts
 from .manifest import Manifest
 from .order import Order
 from .ready import Ready
-from .repository import now
+from .records import now
 from .snapshot import Snapshot, held
 
 _ATTEMPTS = 3

@@ -54,6 +54,7 @@ class Outcome:
     dump_warnings: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     manifest_sha256: str = ""
+    records: dict[str, Any] = field(default_factory=dict)
     before: list[str] = field(default_factory=list)
 
     def to_result(self, directory: str) -> dict[str, Any]:

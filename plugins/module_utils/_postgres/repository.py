@@ -8,8 +8,7 @@
 20261125T211700Z/                a backup: manifest.json, dump/, globals.sql, RESTORE.md
 .incomplete-20261125T211700Z/    one that is being written, or was when its run was killed
 .deleting-20261125T211700Z/      one that is being deleted, or was
-records/20261125T211700Z.jsonl   what verifications said of it, one line each
-records/deletions.jsonl          what was deleted, when and why
+records/                         what verifications said, what was deleted and why, in one chain: see records.py
 """
 
 from __future__ import annotations
@@ -29,11 +28,11 @@ from typing import Any
 from .._errors import OpsError
 from .._files import Wanted, sync_directory, write
 from .._lock import claimed, held, in_use, refuse_held
+from . import records as chain
 
 MARKER = ".endpoint-stats-backups.json"
 LOCK = ".lock"
 RECORDS = "records"
-PROVING_LEVELS = ("data", "constraints", "full")
 _SCHEMA = "endpoint_stats.pg_backups"
 _ID = re.compile(r"\d{8}T\d{6}Z\Z")
 _LEFTOVER = re.compile(r"\.(?:incomplete|deleting)-\d{8}T\d{6}Z\Z")
@@ -111,7 +110,7 @@ class Repository:
         with claimed(path) as free:
             if not free:
                 return False
-            self._append("deletions", {"backup": backup, "why": why, "at": now()})
+            chain.append(self._records, "deletion", backup, {"why": why})
             doomed = self.directory / f".deleting-{backup}"
             path.rename(doomed)
         sync_directory(self.directory)
@@ -120,21 +119,14 @@ class Repository:
 
     def record(self, backup: str, verification: Mapping[str, Any]) -> None:
         """Keep what a verification said."""
-        self._append(self.path(backup).name, verification)
+        chain.append(self._records, "verification", self.path(backup).name, verification)
 
-    def verifications(self, backup: str) -> list[dict[str, Any]]:
-        """What verifications said, the oldest first; a line that a killed run left half is passed over."""
-        return self._records(self.path(backup).name)
+    def records(self) -> chain.Records:
+        """What happened to the backups. Who asks for many of them reads it once."""
+        return chain.read(self._records)
 
     def is_proven(self, backup: str, manifest_sha256: str = "") -> bool:
-        """Whether the newest verdict at a level that restores it was C(passed), and none after it says that it failed.
-
-        With the SHA-256 of its manifest it also has to be the verdict on that one: a backup that was changed since has another.
-        """
-        judged = [entry for entry in self.verifications(backup) if entry.get("verdict") in ("passed", "failed")]
-        restored = [entry for entry in judged if entry["verdict"] == "failed" or entry.get("level") in PROVING_LEVELS]
-        passed = bool(restored) and restored[-1]["verdict"] == "passed"
-        return passed and (not manifest_sha256 or restored[-1].get("manifest_sha256") == manifest_sha256)
+        return self.records().is_proven(backup, manifest_sha256)
 
     def _paths(self) -> Iterator[Path]:
         """None where a check looks at a directory that is made later."""
@@ -142,27 +134,11 @@ class Repository:
             yield from self.directory.iterdir()
 
     def _deleted(self) -> list[str]:
-        return [name for entry in self._records("deletions") if _ID.match(name := str(entry.get("backup")))]
+        return [name for entry in self.records().of("deletion") if _ID.match(name := str(entry.get("backup")))]
 
-    def _records(self, name: str) -> list[dict[str, Any]]:
-        path = self.directory / RECORDS / f"{name}.jsonl"
-        lines = path.read_bytes().split(b"\n") if path.exists() else []
-        return [found for line in lines if isinstance(found := _parsed(line), dict)]
-
-    def _append(self, name: str, entry: Mapping[str, Any]) -> None:
-        records = self.directory / RECORDS
-        records.mkdir(mode=0o700, exist_ok=True)
-        line = json.dumps(entry, sort_keys=True, ensure_ascii=False) + "\n"
-        descriptor = os.open(records / f"{name}.jsonl", os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
-        with os.fdopen(descriptor, "ab") as stream:
-            # Half a line of a killed run must not swallow this one.
-            length = os.fstat(descriptor).st_size
-            if length and os.pread(descriptor, 1, length - 1) != b"\n":
-                stream.write(b"\n")
-            stream.write(line.encode())
-            stream.flush()
-            os.fsync(stream.fileno())
-        sync_directory(records)
+    @property
+    def _records(self) -> Path:
+        return self.directory / RECORDS
 
 
 def opened(directory: str, database: str, *, create: bool = False, check: bool = False) -> Repository:
@@ -189,10 +165,6 @@ def opened(directory: str, database: str, *, create: bool = False, check: bool =
     if create:
         _refuse_unwritable(path)
     return Repository(path, database)
-
-
-def now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _refuse_unwritable(path: Path) -> None:

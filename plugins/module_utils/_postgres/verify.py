@@ -20,7 +20,8 @@ from .connection import forget_environment
 from .contents import EntryDifference
 from .examine import COUNTED, FAILED, PASSED, UNKNOWN, VERDICTS, Asked, Seen, examine, foresee
 from .manifest import ManifestError, load
-from .repository import PROVING_LEVELS, Repository, now
+from .records import PROVING_LEVELS, Records, now
+from .repository import Repository
 
 NEWEST, OLDEST_UNPROVEN = "newest", "oldest_unproven"
 _NAMED = "%Y%m%dT%H%M%SZ"
@@ -60,6 +61,7 @@ class Outcome:
     fresh: bool
     findings: list[Finding] = field(default_factory=list)
     recorded_at: str = ""
+    records: dict[str, Any] = field(default_factory=dict)
 
     def to_result(self) -> dict[str, Any]:
         return asdict(self)
@@ -72,7 +74,7 @@ def verify(repository: Repository, order: Order, progress: Progress, *, check: b
     backup = chosen(repository, order.backup)
     path = repository.path(backup)
     if order.accept_recorded and (passed := _recorded_pass(repository, order, backup)):
-        return passed
+        return _with_records(repository, passed)
     with repository.reading(backup):
         seen = (foresee if check else examine)(path, order.asked, progress)
     age, fresh = _age(repository, order)
@@ -96,6 +98,14 @@ def verify(repository: Repository, order: Order, progress: Progress, *, check: b
     if not check:
         outcome.findings += _recorded(repository, outcome, seen)
         outcome.findings += _measured(repository, order, outcome)
+    return _with_records(repository, outcome)
+
+
+def _with_records(repository: Repository, outcome: Outcome) -> Outcome:
+    """How the records stand when all is written."""
+    records = repository.records()
+    outcome.findings += records.findings(repository.directory)
+    outcome.records = records.to_result()
     return outcome
 
 
@@ -107,7 +117,8 @@ def chosen(repository: Repository, which: str) -> str:
     if which == NEWEST:
         return backups[-1]
     if which == OLDEST_UNPROVEN:
-        return min(backups, key=lambda backup: (*_judged_at(repository, backup), backup))
+        records = repository.records()
+        return min(backups, key=lambda backup: (*_judged_at(records, backup), backup))
     if which not in backups:
         raise OpsError(f"There is no backup {which!r}", where=str(repository.directory), remedy=f"There are {', '.join(backups)}.")
     return which
@@ -135,12 +146,11 @@ def _recorded_pass(repository: Repository, order: Order, backup: str) -> Outcome
     except ManifestError:
         return None
     wanted = order.asked.expected_system_identifier
-    if not repository.is_proven(backup, manifest.sha256) or wanted not in ("", manifest.server.system_identifier):
+    records = repository.records()
+    if not records.is_proven(backup, manifest.sha256) or wanted not in ("", manifest.server.system_identifier):
         return None
     passed = [
-        entry
-        for entry in repository.verifications(backup)
-        if (entry.get("verdict"), entry.get("level") in PROVING_LEVELS) == (PASSED, True)
+        entry for entry in records.verifications(backup) if (entry.get("verdict"), entry.get("level") in PROVING_LEVELS) == (PASSED, True)
     ]
     entry = passed[-1]
     age, fresh = _age(repository, order)
@@ -164,9 +174,9 @@ def _recorded_pass(repository: Repository, order: Order, backup: str) -> Outcome
     return outcome
 
 
-def _judged_at(repository: Repository, backup: str) -> tuple[str, str]:
+def _judged_at(records: Records, backup: str) -> tuple[str, str]:
     """When its last verdict on a restore was given, and when that was tried last; empty, which comes first, where it never was."""
-    tried = [entry for entry in repository.verifications(backup) if entry.get("level") in PROVING_LEVELS]
+    tried = [entry for entry in records.verifications(backup) if entry.get("level") in PROVING_LEVELS]
     judged = [entry for entry in tried if entry.get("verdict") in (PASSED, FAILED)]
     return str(judged[-1].get("at", "")) if judged else "", str(tried[-1].get("at", "")) if tried else ""
 
@@ -242,7 +252,7 @@ def _recorded(repository: Repository, outcome: Outcome, seen: Seen) -> Iterator[
     }
     try:
         repository.record(outcome.backup, entry)
-    except OSError as error:
+    except (OSError, OpsError) as error:
         outcome.changed = False
         remedy = "Let the user that verifies write there; until then no verification keeps a backup from being deleted."
         yield Finding("verification_not_recorded", "warning", outcome.backup, "its verification could not be kept", str(error), remedy)
@@ -269,6 +279,6 @@ def _gauges(repository: Repository, outcome: Outcome) -> Iterator[Gauge]:
         yield Gauge("backup_verification_duration_seconds", "How long each phase of it took.", seconds, {"phase": phase})
     if outcome.restore_seconds is not None:
         yield Gauge("backup_restore_seconds", "How long restoring took on the scratch server.", outcome.restore_seconds)
-    if proven := [backup for backup in repository.backups() if repository.is_proven(backup)]:
+    if proven := list(filter(repository.records().is_proven, repository.backups())):
         text = "The moment that the newest proven backup shows."
         yield Gauge("backup_proven_timestamp_seconds", text, moment(repository, proven[-1]))

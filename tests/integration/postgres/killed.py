@@ -192,11 +192,11 @@ def verification_killed(backup: Backup, room: Path, phase: str) -> None:
     """Its server ends with it, the backup is as it was, and the next run removes what is left and comes to a verdict."""
     stop, is_left, verdicts = VERIFICATION[phase]
     place, repository, scratch = backup.place, Repository(backup.repository, DATABASE), room / "scratch"
-    content, files, known = place.content(), support.tree(backup.path), len(repository.verifications(backup.path.name))
+    content, files, known = place.content(), support.tree(backup.path), len(repository.records().verifications(backup.path.name))
     options = {"directory": str(backup.repository), "scratch_dir": str(scratch)}
     kill(place, "pg_backup_verify", options, stop, room)
     assert bool(list(scratch.glob("scratch-*"))) is is_left
-    assert len(repository.verifications(backup.path.name)) == known + verdicts
+    assert len(repository.records().verifications(backup.path.name)) == known + verdicts
     assert (place.content(), support.tree(backup.path)) == (content, files)
     assert backup.verify(room).result["verdict"] == "passed"
     assert [path.name for path in scratch.iterdir()] == [".lock"]

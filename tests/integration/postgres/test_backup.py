@@ -12,7 +12,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -178,8 +178,8 @@ def test_the_newest_stay_with_the_proven_one_and_those_that_are_read(place: Plac
     assert result["diff"]["after"].split() == result["kept"]
     again = place.good(place.backup(backups, keep=2)).result
     assert (again["deleted"], again["kept"]) == ([names[1], newest], [names[0], result["backup"], again["backup"]])
-    deletions = (backups / "records" / "deletions.jsonl").read_text().splitlines()
-    assert [json.loads(line)["backup"] for line in deletions] == [names[2], names[1], newest]
+    assert [entry["backup"] for entry in repository.records().of("deletion")] == [names[2], names[1], newest]
+    assert again["records"] == {**asdict(repository.records().head), "intact": True}
 
 
 def test_check_mode_tells_and_leaves_no_trace(place: Place, backups: Path, room: Path) -> None:
@@ -203,7 +203,7 @@ def test_the_result_has_the_same_keys_in_both_modes(place: Place, room: Path) ->
     real, checked = (set(place.backup(room / "backups", check=check).result) for check in (False, True))
     assert real == checked
     documented = {"changed", "backup", "backup_path", "bytes", "rows", "tables", "seconds", "duration_seconds", "worst_loss_seconds"}
-    documented |= {"deleted", "kept", "not_deleted", "leftovers_removed", "dump_warnings", "findings", "manifest_sha256", "diff"}
+    documented |= {"deleted", "kept", "not_deleted", "leftovers_removed", "dump_warnings", "findings", "manifest_sha256", "records", "diff"}
     assert real - {"invocation"} == documented
 
 

@@ -36,6 +36,7 @@ KEYS = {
     "fresh",
     "level",
     "reason",
+    "records",
     "restore_seconds",
     "seconds",
     "verdict",
@@ -170,7 +171,7 @@ def test_time_that_is_up_says_nothing_of_the_backup(endless: Backup, room: Path)
 
 def test_killed_while_it_restores_it_leaves_nothing_that_runs_and_the_next_run_cleans(endless: Backup, backup: Backup, room: Path) -> None:
     place, scratch = backup.place, room / "scratch"
-    kept = Repository(endless.repository, "endless").verifications(endless.path.name)
+    kept = Repository(endless.repository, "endless").records().verifications(endless.path.name)
     options = {"directory": str(endless.repository), "database": "endless", "scratch_dir": str(scratch)}
     running = place.start("pg_backup_verify", options, environment=PLANTED)
     wait_until(lambda: any("REFRESH" in words for words in processes(room).values()), "restore at work", 60)
@@ -182,7 +183,7 @@ def test_killed_while_it_restores_it_leaves_nothing_that_runs_and_the_next_run_c
     wait_until(lambda: not processes(room), "end of the server", 30)
     (orphan,) = scratch.glob("scratch-*")
     assert set(json.loads((orphan / "owner.json").read_text())) == {"host", "boot_id", "pid", "begun_at", "ends_by"}
-    assert Repository(endless.repository, "endless").verifications(endless.path.name) == kept
+    assert Repository(endless.repository, "endless").records().verifications(endless.path.name) == kept
 
     assert backup.verify(room).result["verdict"] == "passed"
     assert [path.name for path in scratch.iterdir()] == [".lock"]
@@ -247,12 +248,28 @@ def test_the_verdict_is_kept_beside_the_backups_and_a_later_failure_takes_it_bac
     backup.replace("dump/toc.dat", flipped(100))
     assert backup.verify(room, level="checksum").result["verdict"] == "failed"
     assert not repository.is_proven(name)
-    read, restored, failed = repository.verifications(name)
+    read, restored, failed = repository.records().verifications(name)
     assert [entry["verdict"] for entry in (read, restored, failed)] == ["passed", "passed", "failed"]
     assert [entry["level"] for entry in (read, restored, failed)] == ["checksum", "full", "checksum"]
     assert {entry["manifest_sha256"] for entry in (read, restored, failed)} == {manifest_sha256}
     assert failed["differences"][0]["kind"] == "file_content"
     assert restored["restore_seconds"] > 0
+
+
+def test_records_that_were_changed_are_a_finding_and_prove_nothing(backup: Backup, room: Path) -> None:
+    repository, name = Repository(backup.repository, DATABASE), backup.path.name
+    repository.record(name, {"level": "full", "verdict": "passed", "manifest_sha256": backup.manifest.sha256})
+    for path in (backup.repository / "records", *(backup.repository / "records").iterdir()):
+        support.own(path)
+    taken = backup.verify(room, accept_recorded=True)
+    assert (taken.result["recorded_at"] != "", taken.findings(), taken.result["records"]["intact"]) == (True, [], True)
+    chain = backup.repository / "records" / "chain.jsonl"
+    chain.write_text(chain.read_text().replace('"full"', '"data"'))
+    looked = backup.verify(room, accept_recorded=True, level="checksum")
+    assert (looked.result["recorded_at"], looked.findings()) == ("", ["records_damaged"])
+    assert (looked.result["records"]["intact"], looked.result["records"]["length"]) == (False, 2)
+    assert not repository.is_proven(name)
+    assert backup.place.good(backup.place.backup(backup.repository, check=True)).findings() == ["records_damaged"]
 
 
 def test_a_failed_verdict_fails_the_task_with_everything_that_was_found(backup: Backup, room: Path) -> None:

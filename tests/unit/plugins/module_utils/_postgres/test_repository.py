@@ -2,10 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._errors import OpsError
@@ -130,8 +128,8 @@ def test_a_clock_that_runs_behind_is_named(made: Repository, monkeypatch: pytest
 def test_a_deletion_is_on_record_and_complete(made: Repository) -> None:
     assert made.delete(NEW, "others are enough")
     assert made.backups() == [OLD]
-    (line,) = (made.directory / "records" / "deletions.jsonl").read_text().splitlines()
-    assert {key: value for key, value in json.loads(line).items() if key != "at"} == {"backup": NEW, "why": "others are enough"}
+    (deletion,) = made.records().of("deletion")
+    assert {key: value for key, value in deletion.items() if key != "at"} == {"backup": NEW, "why": "others are enough"}
     assert not (made.directory / f".deleting-{NEW}").exists()
 
 
@@ -166,29 +164,3 @@ def judged(made: Repository, *verdicts: tuple[str, str]) -> bool:
 def test_only_a_restore_proves_and_any_failure_disproves(made: Repository, verdicts: list[tuple[str, str]], proven: bool) -> None:
     assert judged(made, *verdicts) is proven
     assert not made.is_proven(OLD)
-
-
-def test_half_a_record_of_a_killed_run_swallows_none(made: Repository) -> None:
-    made.record(NEW, {"level": "data", "verdict": "passed"})
-    records = made.directory / "records" / f"{NEW}.jsonl"
-    with records.open("ab") as stream:
-        stream.write('{"level": "data", "verdict": "pas\u017c'.encode()[:-1])
-    assert made.is_proven(NEW)
-    made.record(NEW, {"level": "data", "verdict": "failed"})
-    assert not made.is_proven(NEW)
-    assert [entry["verdict"] for entry in made.verifications(NEW)] == ["passed", "failed"]
-
-
-@pytest.mark.parametrize("line", [b"\n", b"null\n", b"[1]\n", b"\xff\xfe\n", b"\x00\n"])
-def test_a_line_that_is_no_record_is_passed_over(made: Repository, line: bytes) -> None:
-    made.record(NEW, {"level": "data", "verdict": "passed"})
-    with (made.directory / "records" / f"{NEW}.jsonl").open("ab") as stream:
-        stream.write(line)
-    made.record(NEW, {"level": "data", "verdict": "failed"})
-    assert [entry["verdict"] for entry in made.verifications(NEW)] == ["passed", "failed"]
-
-
-def test_words_with_odd_separators_stay_one_record(made: Repository) -> None:
-    entry: dict[str, Any] = {"level": "data", "verdict": "failed", "why": "a\u2028b\x85c\nd"}
-    made.record(NEW, entry)
-    assert made.verifications(NEW) == [entry]

@@ -41,7 +41,7 @@ def test_a_passed_restore_of_this_manifest_is_an_answer(repository: Repository) 
     checksum = {"at": "2026-11-25T22:00:00Z", "verdict": "passed", "level": "checksum"}
     told = answer(repository, PASSED, checksum, server="7712218975259400564")
     assert (told.verdict, told.level, told.recorded_at, told.changed) == ("passed", "full", "2026-11-25T21:20:00Z", False)
-    assert len(repository.verifications(BACKUP)) == 2
+    assert len(repository.records().verifications(BACKUP)) == 2
 
 
 def test_its_age_is_told_all_the_same(repository: Repository) -> None:
