@@ -77,7 +77,7 @@ def structure(statements: str, restored: str) -> Comparison:
     before, after = _kept(entries(statements)), _kept(entries(restored))
     suspects = differences(before, after)
     if suspects:
-        loose = differences(_kept(entries(statements, casts=False)), _kept(entries(restored, casts=False)))
+        loose = differences(_kept(entries(statements, exact=False)), _kept(entries(restored, exact=False)))
         real = {difference.subject for difference in loose}
         suspects = [difference for difference in suspects if difference.subject in real]
     return Comparison(tuple(suspects), len(after))

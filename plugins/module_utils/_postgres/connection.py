@@ -75,6 +75,8 @@ def session(server: Server, who: Credentials, settings: str = "") -> Iterator[An
             sslmode="verify-full" if server.ca_file else "disable",
             sslrootcert=server.ca_file or None,
             application_name="endpoint-stats-ops",
+            # Names are text also in a database without an encoding, for which psycopg gives bytes.
+            client_encoding="UTF8",
             options=f"{options} {settings}".strip(),
             row_factory=psycopg.rows.dict_row,
             autocommit=True,

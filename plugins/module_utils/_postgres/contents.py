@@ -25,6 +25,7 @@ _NAME = r'(?:"[^"]+"|\w+)'
 _TYPE = rf"(?:character varying|double precision|bit varying|time(?:stamp)?(?:\(\d\))? with(?:out)? time zone|(?:{_NAME}\.)?{_NAME})"
 _CAST = re.compile(rf"::{_TYPE}(?:\([\d,]+\))?(?:\[\])*")
 _BRACKETS = re.compile(r"[()\s]")
+_INHERITS = "\nINHERITS ("
 _USUAL_METHOD = "heap"
 _STORED = ("TABLE", "MATERIALIZED VIEW")
 
@@ -56,16 +57,16 @@ class EntryDifference:
     found: str
 
 
-def entries(sql: str, *, casts: bool = True) -> list[Entry]:
+def entries(sql: str, *, exact: bool = True) -> list[Entry]:
     """The entries of what C(pg_restore --schema-only --file=-) prints, sorted.
 
-    Without `casts` they do not differ where statements differ in casts and brackets alone: PostgreSQL writes
-    C(name IN ('a', 'b')) on a column of varchar in one way, and once that was read back in another one.
+    Without `exact` they do not differ where PostgreSQL itself writes otherwise what it has read back: in casts and brackets alone, as in
+    C(name IN ('a', 'b')) on a column of varchar, and in the place of columns that a child has from its parents, which come first then.
     """
-    return sorted(_entries(_RESTRICT.sub("", sql), casts))
+    return sorted(_entries(_RESTRICT.sub("", sql), exact))
 
 
-def _entries(text: str, casts: bool) -> Iterator[Entry]:
+def _entries(text: str, exact: bool) -> Iterator[Entry]:
     heads = list(_HEAD.finditer(text))
     if not heads:
         return
@@ -75,13 +76,17 @@ def _entries(text: str, casts: bool) -> Iterator[Entry]:
         access_method = _set_before(before) or access_method
         before = text[head.end() : end]
         body = _STATE.sub("", before).strip()
-        if not casts:
-            body = _BRACKETS.sub("", _CAST.sub("", body))
+        if not exact:
+            body = _BRACKETS.sub("", _CAST.sub("", _in_any_order(body) if _INHERITS in body else body))
         if head["tablespace"]:
             body += f"\n-- in {head['tablespace']}"
         if head["kind"] in _STORED and access_method != _USUAL_METHOD:
             body += f"\n-- by {access_method}"
         yield _entry(head, body)
+
+
+def _in_any_order(body: str) -> str:
+    return "\n".join(sorted(line.rstrip(",") for line in body.splitlines()))
 
 
 def _set_before(text: str) -> str:
