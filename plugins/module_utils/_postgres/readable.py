@@ -54,4 +54,4 @@ def _statement(row: dict[str, Any]) -> str:
         text = "ALTER ROLE {role} BYPASSRLS;" if row["policed"] else "GRANT USAGE ON SCHEMA {schema} TO {role};"
     else:
         text = "ALTER TABLE {table} OWNER TO {database_owner};" if row["of_superuser"] else "GRANT {owner} TO {role};"
-    return psycopg.sql.SQL(text).format(**names, table=table, schema=psycopg.sql.Identifier(row["schema"])).as_string(None)
+    return str(psycopg.sql.SQL(text).format(**names, table=table, schema=psycopg.sql.Identifier(row["schema"])).as_string(None))
