@@ -13,7 +13,7 @@ from typing import Any
 from .._deadline import Deadline
 from .._errors import OpsError
 from .._progress import Progress
-from . import compare, files, load, manifest, scratch
+from . import accounts, compare, files, load, manifest, scratch
 from .compare import Comparison
 from .connection import session
 from .contents import EntryDifference
@@ -181,8 +181,8 @@ class _Examination:
         self.progress.phase("roles")
         loader.globals((self.path / GLOBALS).read_text(encoding="utf-8", errors="replace"))
         with self._session(loader, "template1") as connection:
-            for role in load.missing_roles(connection, self.manifest):
-                self.seen.differ("role_missing", role, "a role in globals.sql", "none")
+            made = [account for account in accounts.accounts(connection) if account.name != loader.who.username]
+            self.seen.differences += accounts.differences(self.manifest.accounts, made)
             if extensions := load.missing_extensions(connection, self.manifest):
                 remedy = f"Install what postgresql-{self.manifest.server.major} needs for them where the verification runs."
                 raise scratch.NoScratchError("The scratch server lacks extensions", cause=", ".join(extensions), remedy=remedy)

@@ -17,6 +17,7 @@ from .._files import Wanted, sync_directory, write
 from .._progress import Progress
 from .._tls import credentials
 from . import guide, manifest, properties
+from .accounts import accounts
 from .dump import DUMP, GLOBALS, Dumper, sealed, size
 from .facts import database_facts, extensions, roles, server_facts
 from .manifest import Manifest
@@ -107,4 +108,4 @@ class Maker:
         connection = snapshot.connection
         database = database_facts(connection)
         facts = {"database": database, "server": server_facts(connection), "properties": properties.read(connection, database.name)}
-        return {**facts, "extensions": extensions(connection), "roles": roles(connection)}
+        return {**facts, "extensions": extensions(connection), "roles": roles(connection), "accounts": accounts(connection)}

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from .._errors import OpsError
+from .accounts import Account
 from .contents import Entry
 from .properties import Properties
 
@@ -79,7 +80,10 @@ class ServerFacts:
 
 @dataclass(frozen=True)
 class Manifest:
-    """Times are RFC 3339 in UTC; C(roles) are those that objects and grants of the database name, C(properties) what a dump lacks."""
+    """Times are RFC 3339 in UTC; C(roles) are those that objects and grants of the database name, C(accounts) all of the server.
+
+    C(properties) are what a dump lacks.
+    """
 
     id: str
     database: DatabaseFacts
@@ -91,6 +95,7 @@ class Manifest:
     seconds: Mapping[str, float]
     extensions: Mapping[str, str]
     roles: tuple[str, ...]
+    accounts: tuple[Account, ...]
     tables: tuple[TableRows, ...]
     entries: tuple[Entry, ...]
     files: tuple[BackupFile, ...]
@@ -159,7 +164,7 @@ def _parsed(document: Any) -> Manifest:
     if not hmac.compare_digest(said, _digest(document)):
         raise ManifestError("The manifest is damaged", cause="its content does not match its own SHA-256", remedy="Use another backup.")
     fields = {key: value for key, value in document.items() if key not in ("schema", "schema_version")}
-    lists = {"tables": TableRows, "entries": Entry, "files": BackupFile}
+    lists = {"accounts": Account, "tables": TableRows, "entries": Entry, "files": BackupFile}
     fields.update({key: tuple(kind(**item) for item in fields[key]) for key, kind in lists.items()})
     fields.update({key: tuple(fields[key]) for key in ("roles", "warnings")})
     fields["database"], fields["server"] = DatabaseFacts(**fields["database"]), ServerFacts(**fields["server"])

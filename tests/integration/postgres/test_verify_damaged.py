@@ -174,6 +174,16 @@ RESTORED: dict[str, Case] = {
         ),
         [("role_missing", "api")],
     ),
+    "globals with a superuser more": Case(
+        lambda backup: rewritten(
+            backup,
+            "globals.sql",
+            lambda text: text.replace("ALTER ROLE api WITH NOSUPERUSER", "ALTER ROLE api WITH SUPERUSER"),
+            reseal=True,
+        ),
+        [("role_changed", "api")],
+        "SUPERUSER LOGIN",
+    ),
     "globals that end early": Case(
         lambda backup: rewritten(backup, "globals.sql", lambda text: "GRANT api TO nobody_of_this_name;\n" + text, reseal=True),
         [("roles", "globals.sql")],

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.accounts import Account
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.contents import Entry
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.manifest import (
     BackupFile,
@@ -29,6 +30,7 @@ def manifest(**changes: Any) -> Manifest:
         "seconds": {"dump": 2.5, "checksums": 0.5},
         "extensions": {"plpgsql": "1.0"},
         "roles": ("api", "owner"),
+        "accounts": (Account("api", "LOGIN", "", ""), Account("owner", "LOGIN", "", "")),
         "tables": (TableRows("public", "endpoints", 2), TableRows("public", "requests", 40)),
         "entries": (Entry("TABLE", "public", "endpoints", "owner", "1" * 64),),
         "files": (BackupFile("dump/toc.dat", 100, "2" * 64), BackupFile("globals.sql", 200, "3" * 64)),
