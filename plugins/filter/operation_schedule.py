@@ -44,7 +44,7 @@ EXAMPLES = r"""
       deadline_seconds: 1500
       cpu: 50m
       memory: 512Mi
-      settings: {backups_keep: 48}
+      settings: {backups_jobs: 2}
       clients: [postgresql]
       credentials: {postgresql/backup: postgres-backup}
 """

@@ -30,12 +30,43 @@ options:
     description: Tables that are dumped at the same time, each by a connection of its own.
     type: int
     default: 2
-  keep:
-    description: How many of the newest backups are kept, at least 1.
-    type: int
-    default: 48
+  retention:
+    description:
+      - Which backups stay after a new one was made. One stays when any of the rules wants it, and a rule that is not given wants none.
+        The default is grandfather-father-son for a backup each half hour.
+      - The newest stays always, and so does the newest that a restore has proven, one that is pinned (M(endpoint_stats.ops.pg_backup_pin))
+        and one that somebody reads. Nothing is deleted when the new one failed, or while the records of the backups are damaged.
+      - One that failed its verification fills no place. It goes when it would go if it were good.
+      - Of a day, week or month the newest proven one is kept, or the newest where none is proven. Times are the names of the backups, in
+        UTC; the clock of the host is not asked.
+    type: dict
+    default: {last: 48, daily: 10, weekly: 8, monthly: 12}
+    suboptions:
+      last:
+        description: How many of the newest.
+        type: int
+        default: 0
+      within_seconds:
+        description: All that are at most so many seconds older than the newest.
+        type: int
+        default: 0
+      daily:
+        description: One of each of so many days that have any.
+        type: int
+        default: 0
+      weekly:
+        description: One of each of so many weeks (ISO 8601) that have any.
+        type: int
+        default: 0
+      monthly:
+        description: One of each of so many months that have any.
+        type: int
+        default: 0
   interval_seconds:
-    description: How often the backup is made, in seconds; 0 for one that is on no schedule.
+    description:
+      - How often the backup is made, in seconds; 0 for one that is on no schedule.
+      - It is a critical finding when a backup takes longer than that, by what the newest ones have measured. The backup is made all the
+        same, as a late one is better than none.
     type: int
     default: 0
   rpo_target_seconds:
@@ -71,7 +102,7 @@ attributes:
   diff_mode:
     support: full
     details:
-      - Shows the names of the backups.
+      - Shows the backups, and why each of them stays or goes.
   idempotent:
     support: none
     details:
@@ -89,6 +120,7 @@ EXAMPLES = r"""
     ca_file: /run/secrets/endpoint-stats/ca/ca.crt
     directory: /var/lib/endpoint-stats/backups/endpoint_stats
     interval_seconds: 1800
+    retention: {last: 48, daily: 30, monthly: 24}
     metrics_path: /var/lib/endpoint-stats/metrics/backup.prom
   delegate_to: ops-runner-0
   register: backup
@@ -165,6 +197,24 @@ not_deleted:
   type: list
   elements: dict
   sample: [{"backup": "20261124T211700Z", "why": "somebody reads it"}]
+retention:
+  description: Every backup, the oldest first, whether it stays, and the rules that say so.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - backup: 20261110T211700Z
+      kept: false
+      why: not one of the last 48; day 2026-11-10 is kept by 20261110T234700Z; week 2026-W46 is kept by 20261115T234700Z
+    - backup: 20261125T211700Z
+      kept: true
+      why: one of the last 48; day 2026-11-25; the newest
+pinned:
+  description: Backups that stay until they are unpinned, with the reason.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{"backup": "20261101T000000Z", "reason": "before the migration to release 2"}]
 leftovers_removed:
   description: What killed runs had left and is gone now, or would be.
   returned: success
@@ -180,7 +230,8 @@ dump_warnings:
 findings:
   description:
     - What deserves a word, each with C(id), C(severity), C(subject), C(summary), C(evidence) and C(remedy).
-    - The C(id) is one of C(backup_incomplete), C(backup_unreadable), C(backup_other_server), C(backup_shrank), C(backup_rpo_missed),
+    - The C(id) is one of C(backup_incomplete), C(backup_unreadable), C(backup_other_server), C(backup_shrank),
+      C(backup_schedule_too_short), C(backup_rpo_missed),
       C(backup_leftover_stays), C(backup_metrics_not_written) and C(records_damaged).
   returned: success
   type: list
@@ -204,6 +255,7 @@ diff:
   type: dict
 """
 
+from dataclasses import fields
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -214,11 +266,12 @@ from ..module_utils._errors import run_module
 from ..module_utils._postgres.backup import back_up, predict
 from ..module_utils._postgres.connection import Server
 from ..module_utils._postgres.order import Order
+from ..module_utils._postgres.retention import PRESET, Policy
 from ..module_utils._progress import Progress
 
+RULES = tuple(field.name for field in fields(Policy))
 NUMBERS = {
     "jobs": 2,
-    "keep": 48,
     "interval_seconds": 0,
     "rpo_target_seconds": 3600,
     "lock_wait_seconds": 0,
@@ -230,7 +283,9 @@ NUMBERS = {
 def work(module: AnsibleModule) -> dict[str, Any]:
     options = module.params
     server = Server(**{name: options[name] for name in ("host", "port", "database", "credentials_dir", "ca_file", "timeout_seconds")})
-    order = Order(server, **{name: options[name] for name in ("directory", "metrics_path", *NUMBERS)})
+    order = Order(
+        server, **{name: options[name] for name in ("directory", "metrics_path", *NUMBERS)}, retention=Policy(**options["retention"])
+    )
     outcome = (predict if module.check_mode else back_up)(order, Progress(options["progress_path"]))
     return outcome.to_result(order.directory)
 
@@ -243,6 +298,7 @@ def main() -> None:
             **_argspec.progress(),
             "port": {"type": "int", "default": 5432},
             **{name: {"type": "int", "default": default} for name, default in NUMBERS.items()},
+            "retention": {"type": "dict", "default": PRESET, "options": {name: {"type": "int", "default": 0} for name in RULES}},
             "metrics_path": {"type": "path", "default": ""},
         },
         supports_check_mode=True,

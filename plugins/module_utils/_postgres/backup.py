@@ -8,22 +8,22 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
 from .._errors import OpsError
 from .._metrics import Gauge, write_metrics
 from .._progress import Progress
 from .._report.finding import Finding
-from .keep import dispensable, history, judge, judge_schedule, newest_proven
+from .keep import History, history, hold, judge, judge_schedule, standing
 from .make import Maker
 from .manifest import Manifest
 from .order import Order, Outcome
 from .ready import Ready, look
 from .repository import Repository, opened
-
-_WHY = "newer backups fill the number that is kept"
+from .retention import Policy, fates
 
 
 def predict(order: Order, progress: Progress) -> Outcome:
@@ -36,13 +36,12 @@ def predict(order: Order, progress: Progress) -> Outcome:
     progress.end()
     outcome = Outcome(backup=name, backup_path=str(repository.path(name)), rows=ready.rows, tables=ready.tables, before=before)
     outcome.bytes, outcome.leftovers_removed = ready.estimated_bytes, [path.name for path in repository.leftovers()]
-    outcome.deleted = dispensable([*before, name], newest_proven(repository), order.keep)
-    outcome.kept = [backup for backup in (*before, name) if backup not in outcome.deleted]
+    _foresee_retention(repository, order.retention, outcome, [*before, name])
     _look_at_records(repository, outcome)
     outcome.seconds = ready.history.expected_seconds
     if outcome.seconds:
         outcome.duration_seconds = round(sum(outcome.seconds.values()), 3)
-        _judge_schedule(order, outcome)
+        _judge_schedule(order, outcome, outcome.duration_seconds)
     return outcome
 
 
@@ -62,14 +61,15 @@ def back_up(order: Order, progress: Progress) -> Outcome:
         made = maker.make(repository.new_name())
         outcome.duration_seconds = round(time.monotonic() - begun, 3)
         progress.phase("retention")
-        _retain(repository, order.keep, outcome)
+        outcome.findings += judge(made, maker.ready.history)
+        _hold(repository, maker.ready.history, outcome)
+        _retain(repository, order.retention, outcome)
         progress.end()
     outcome.backup, outcome.backup_path, outcome.manifest_sha256 = made.id, str(repository.path(made.id)), made.sha256
     outcome.bytes, outcome.rows, outcome.tables = made.bytes, made.rows, len(made.tables)
     outcome.seconds, outcome.dump_warnings = progress.seconds, list(made.warnings)
-    outcome.findings += list(judge(made, maker.ready.history))
     _look_at_records(repository, outcome)
-    _judge_schedule(order, outcome)
+    _judge_schedule(order, outcome, maker.ready.history.usual_seconds(outcome.duration_seconds))
     _write_metrics(order, made, outcome)
     return outcome
 
@@ -95,24 +95,49 @@ def _clean(repository: Repository, outcome: Outcome) -> None:
             outcome.findings.append(Finding("backup_leftover_stays", "warning", str(path), text, str(error), remedy))
 
 
-def _retain(repository: Repository, keep: int, outcome: Outcome) -> None:
+def _foresee_retention(repository: Repository, policy: Policy, outcome: Outcome, backups: Sequence[str]) -> None:
+    known = standing(repository)
+    outcome.retention = fates(backups, policy, known)
+    outcome.deleted = [fate.backup for fate in outcome.retention if not fate.kept]
+    outcome.kept = [fate.backup for fate in outcome.retention if fate.kept]
+    outcome.pinned = _pinned(known.pinned, backups)
+
+
+def _retain(repository: Repository, policy: Policy, outcome: Outcome) -> None:
     """Only after a backup was published; one that somebody reads, or that resists, stays until the next run."""
-    for backup in dispensable(repository.backups(), newest_proven(repository), keep):
+    _foresee_retention(repository, policy, outcome, repository.backups())
+    outcome.deleted = []
+    for fate in outcome.retention:
+        if fate.kept:
+            continue
         try:
-            deleted, why = repository.delete(backup, _WHY), "somebody reads it"
-        except OSError as error:
-            deleted, why = False, f"it could not be deleted: {error}"
-        if deleted:
-            outcome.deleted.append(backup)
+            stays = repository.delete(fate.backup, fate.why, retention=asdict(policy))
+        except (OSError, OpsError) as error:
+            stays = f"it could not be deleted: {error}"
+        if stays:
+            outcome.not_deleted.append({"backup": fate.backup, "why": stays})
         else:
-            outcome.not_deleted.append({"backup": backup, "why": why})
+            outcome.deleted.append(fate.backup)
     outcome.kept = repository.backups()
 
 
-def _judge_schedule(order: Order, outcome: Outcome) -> None:
+def _pinned(pins: Mapping[str, str], backups: Sequence[str]) -> list[dict[str, str]]:
+    return [{"backup": backup, "reason": reason} for backup, reason in pins.items() if backup in backups]
+
+
+def _hold(repository: Repository, before: History, outcome: Outcome) -> None:
+    if before.previous:
+        # Where no pin can be written, no deletion can be recorded, and none is made.
+        with suppress(OSError, OpsError):
+            hold(repository, before.previous, outcome.findings)
+
+
+def _judge_schedule(order: Order, outcome: Outcome, usual_seconds: float) -> None:
     if order.interval_seconds and outcome.duration_seconds is not None:
         outcome.worst_loss_seconds = round(order.interval_seconds + outcome.duration_seconds, 3)
-        outcome.findings += judge_schedule(outcome.backup, outcome.worst_loss_seconds, order.rpo_target_seconds)
+        outcome.findings += judge_schedule(
+            outcome.backup, order.interval_seconds, usual_seconds, outcome.worst_loss_seconds, order.rpo_target_seconds
+        )
 
 
 def _write_metrics(order: Order, made: Manifest, outcome: Outcome) -> None:

@@ -7,14 +7,19 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from .._report.finding import Finding
 from .manifest import Manifest, ManifestError, load
+from .records import Records
 from .repository import Repository
+from .retention import Standing
 
 _LOOKED_AT = 5
 _SHRUNK = 0.5
+_SHRANK = "backup_shrank"
+_HELD = "held by pg_backup: the one made after it holds less than half"
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,10 @@ class History:
         phases = self.previous.seconds if self.previous else {}
         return {phase: round(statistics.median(made.seconds.get(phase, 0.0) for made in self.manifests), 3) for phase in phases}
 
+    def usual_seconds(self, seconds: float) -> float:
+        """The median of the newest backups and of one more."""
+        return statistics.median([seconds, *(sum(made.seconds.values()) for made in self.manifests)])
+
 
 def history(repository: Repository) -> History:
     manifests, unreadable = [], []
@@ -45,14 +54,36 @@ def history(repository: Repository) -> History:
     return History(tuple(manifests), tuple(unreadable))
 
 
-def dispensable(backups: Sequence[str], proven: str | None, keep: int) -> list[str]:
-    """Those that may go, the oldest first: all but the newest, and never the newest one that a restore has proven."""
-    return [backup for backup in sorted(backups)[: -max(keep, 1)] if backup != proven]
+def standing(repository: Repository) -> Standing:
+    """What is known of the backups there are."""
+    backups, records = repository.backups(), repository.records()
+    proven = frozenset(filter(records.is_proven, backups))
+    return Standing(
+        proven=proven,
+        failed=frozenset(filter(records.has_failed, backups)),
+        pinned=repository.pins(),
+        newest_proven=next((backup for backup in sorted(proven, reverse=True) if _is_as_proven(repository, records, backup)), None),
+        distrust="" if records.reliable else "the records are damaged, and none was proven since",
+    )
 
 
 def newest_proven(repository: Repository) -> str | None:
     records = repository.records()
     return next((backup for backup in reversed(repository.backups()) if records.is_proven(backup)), None)
+
+
+def hold(repository: Repository, previous: Manifest, found: Sequence[Finding]) -> None:
+    """Pin what was there before most of it was gone, so that backups of what is left do not take its place."""
+    shrunk = [finding for finding in found if finding.id == _SHRANK]
+    if shrunk and not any(reason.startswith(_HELD) for reason in repository.pins().values()):
+        repository.pin(previous.id, f"{_HELD} ({shrunk[0].evidence})")
+
+
+def _is_as_proven(repository: Repository, records: Records, backup: str) -> bool:
+    """Whether it still has the manifest that was proven."""
+    with suppress(ManifestError):
+        return records.is_proven(backup, load(repository.path(backup)).sha256)
+    return False
 
 
 def judge(made: Manifest, before: History) -> Iterator[Finding]:
@@ -68,8 +99,15 @@ def judge(made: Manifest, before: History) -> Iterator[Finding]:
         yield from _compared(subject, made, before.previous)
 
 
-def judge_schedule(backup: str, worst_loss_seconds: float, target_seconds: float) -> Iterator[Finding]:
-    """Whether the schedule keeps what was promised."""
+def judge_schedule(
+    backup: str, interval_seconds: float, usual_seconds: float, worst_loss_seconds: float, target_seconds: float
+) -> Iterator[Finding]:
+    """Whether the schedule can be kept, and keeps what was promised."""
+    if usual_seconds > interval_seconds:
+        text = "a backup takes longer than the time until the next one is due, so the schedule cannot be kept"
+        evidence = f"{usual_seconds:.0f} s, as the newest backups measured it; due every {interval_seconds:g} s"
+        remedy = "Make it less often, or faster (jobs, a faster disk). The backups that are made are good."
+        yield Finding("backup_schedule_too_short", "critical", f"backup/{backup}", text, evidence, remedy)
     if worst_loss_seconds > target_seconds:
         text = f"up to {worst_loss_seconds:.0f} s of work can be lost, more than the target of {target_seconds:g} s"
         evidence, remedy = f"interval and duration together are {worst_loss_seconds:.0f} s", "Run it more often, or make it faster (jobs)."
@@ -84,5 +122,5 @@ def _compared(subject: str, made: Manifest, previous: Manifest) -> Iterator[Find
     for what, now, then in (("rows", made.rows, previous.rows), ("bytes", made.bytes, previous.bytes)):
         if now < then * _SHRUNK:
             text = f"it holds less than half of the {what} of the one before"
-            remedy = "Find out whether the data was deleted on purpose, before the older backups are gone."
-            yield Finding("backup_shrank", "warning", subject, text, f"{now} {what}, {then} in {previous.id}", remedy)
+            remedy = f"Find out whether the data was deleted on purpose. {previous.id} is pinned meanwhile; unpin it with pg_backup_pin."
+            yield Finding(_SHRANK, "warning", subject, text, f"{now} {what}, {then} in {previous.id}", remedy)

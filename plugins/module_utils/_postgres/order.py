@@ -11,6 +11,7 @@ from typing import Any
 from .._errors import OpsError
 from .._report.finding import Finding
 from .connection import Server
+from .retention import Fate, Policy
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Order:
     server: Server
     directory: str
     jobs: int
-    keep: int
+    retention: Policy
     interval_seconds: float
     rpo_target_seconds: float
     lock_wait_seconds: float
@@ -29,7 +30,7 @@ class Order:
     metrics_path: str
 
     def __post_init__(self) -> None:
-        least = {"jobs": 1, "keep": 1, "interval_seconds": 0, "rpo_target_seconds": 1, "lock_wait_seconds": 0}
+        least = {"jobs": 1, "interval_seconds": 0, "rpo_target_seconds": 1, "lock_wait_seconds": 0}
         for name, value in {**least, "table_lock_timeout_seconds": 1, "dump_timeout_seconds": 1}.items():
             if getattr(self, name) < value:
                 raise OpsError(f"{name} must be at least {value}, not {getattr(self, name)}")
@@ -50,6 +51,8 @@ class Outcome:
     deleted: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     not_deleted: list[dict[str, str]] = field(default_factory=list)
+    retention: list[Fate] = field(default_factory=list)
+    pinned: list[dict[str, str]] = field(default_factory=list)
     leftovers_removed: list[str] = field(default_factory=list)
     dump_warnings: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
@@ -59,6 +62,7 @@ class Outcome:
 
     def to_result(self, directory: str) -> dict[str, Any]:
         result = asdict(self)
+        why = {fate.backup: fate.line for fate in self.retention}
         texts = {"before": result.pop("before"), "after": self.kept}
-        diff = {name: "".join(f"{line}\n" for line in lines) for name, lines in texts.items()}
+        diff = {name: "".join(f"{why.get(line, line)}\n" for line in lines) for name, lines in texts.items()}
         return {"changed": True, **result, "diff": {"before_header": directory, "after_header": directory, **diff}}

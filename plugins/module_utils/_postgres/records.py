@@ -20,6 +20,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,7 +30,7 @@ from .._report.finding import Finding
 CHAIN = "chain.jsonl"
 HEAD = "head.json"
 PROVING_LEVELS = ("data", "constraints", "full")
-Kind = Literal["verification", "deletion", "pin", "restore"]
+Kind = Literal["verification", "deletion", "pin", "unpin", "restore"]
 _NOTHING = "0" * 64
 _LINKS = {"sequence": int, "previous": str, "known_breaks": int, "kind": str}
 
@@ -61,18 +62,22 @@ class Records:
         since = self.entries[self.counting :]
         return not self.problems or any(entry.get("verdict") == "passed" and entry.get("level") in PROVING_LEVELS for entry in since)
 
-    def of(self, kind: Kind, backup: str = "", *, counting: bool = False) -> list[dict[str, Any]]:
-        """What they say of a backup, or of all; only those that are proof, if wanted."""
-        chosen = [
-            entry
-            for entry in self.entries[self.counting if counting else 0 :]
-            if entry["kind"] == kind and (not backup or entry.get("backup") == backup)
-        ]
-        return [{key: value for key, value in entry.items() if key not in _LINKS} for entry in chosen]
+    def of(self, kind: Kind) -> list[dict[str, Any]]:
+        """All of a kind, whether they count or not."""
+        return [_content(entry) for entry in self.entries if entry["kind"] == kind]
 
     def verifications(self, backup: str) -> list[dict[str, Any]]:
         """Verdicts that count."""
-        return self.of("verification", backup, counting=True)
+        return [_content(entry) for number, entry in self._verdicts.get(backup, ()) if number >= self.counting]
+
+    @cached_property
+    def _verdicts(self) -> dict[str, list[tuple[int, dict[str, Any]]]]:
+        """Those on each backup, with their place."""
+        found: dict[str, list[tuple[int, dict[str, Any]]]] = {}
+        for number, entry in enumerate(self.entries):
+            if entry["kind"] == "verification":
+                found.setdefault(str(entry.get("backup")), []).append((number, entry))
+        return found
 
     def is_proven(self, backup: str, manifest_sha256: str = "") -> bool:
         """Whether the newest verdict at a level that restores it was C(passed), and none after it says that it failed.
@@ -85,7 +90,7 @@ class Records:
 
     def has_failed(self, backup: str) -> bool:
         """Whether its last verdict on a restore, or a later one, was C(failed); also by a record that is no proof."""
-        restored = _restored(self.of("verification", backup))
+        restored = _restored([entry for _, entry in self._verdicts.get(backup, ())])
         return bool(restored) and restored[-1]["verdict"] == "failed"
 
     def contradiction(self, anchor: Head) -> str:
@@ -141,6 +146,10 @@ def now() -> str:
 
 def _links(last: Head, known_breaks: int) -> dict[str, Any]:
     return {"sequence": last.length + 1, "previous": last.sha256, "known_breaks": known_breaks}
+
+
+def _content(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in entry.items() if key not in _LINKS}
 
 
 def _restored(verifications: list[dict[str, Any]]) -> list[dict[str, Any]]:

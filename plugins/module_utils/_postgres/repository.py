@@ -9,6 +9,7 @@
 .incomplete-20261125T211700Z/    one that is being written, or was when its run was killed
 .deleting-20261125T211700Z/      one that is being deleted, or was
 records/                         what verifications said, what was deleted and why, in one chain: see records.py
+records/20261125T211700Z.pin     the reason why this backup is not deleted
 """
 
 from __future__ import annotations
@@ -33,11 +34,13 @@ from . import records as chain
 MARKER = ".endpoint-stats-backups.json"
 LOCK = ".lock"
 RECORDS = "records"
+PIN = ".pin"
 _SCHEMA = "endpoint_stats.pg_backups"
 _ID = re.compile(r"\d{8}T\d{6}Z\Z")
 _LEFTOVER = re.compile(r"\.(?:incomplete|deleting)-\d{8}T\d{6}Z\Z")
 _MADE_BY_FILE_SYSTEMS = {"lost+found"}
 _CLOCK_SECONDS = 5
+_SHOWN_CHARACTERS = 200
 
 
 @dataclass(frozen=True)
@@ -104,18 +107,37 @@ class Repository:
         sync_directory(self.directory)
         return final
 
-    def delete(self, backup: str, why: str) -> bool:
-        """Delete a backup unless somebody reads it; the deletion is on record before it begins."""
+    def delete(self, backup: str, why: str, **evidence: Any) -> str:
+        """Delete a backup, which is on record before it begins, or say why it stays."""
         path = self.path(backup)
         with claimed(path) as free:
             if not free:
-                return False
-            chain.append(self._records, "deletion", backup, {"why": why})
+                return "somebody reads it"
+            if backup in self.pins():
+                return "somebody has pinned it"
+            chain.append(self._records, "deletion", backup, {"why": why, **evidence})
             doomed = self.directory / f".deleting-{backup}"
             path.rename(doomed)
         sync_directory(self.directory)
         shutil.rmtree(doomed)
-        return True
+        return ""
+
+    def pins(self) -> dict[str, str]:
+        """Backups that nobody deletes, with the reason: the text of a file, which also a hand can write."""
+        files = self._records.glob(f"*{PIN}") if self._records.is_dir() else ()
+        return {path.name.removesuffix(PIN): _text(path) for path in sorted(files) if _ID.match(path.name.removesuffix(PIN))}
+
+    def pin(self, backup: str, reason: str) -> None:
+        """Keep a backup from being deleted, whatever the rules say."""
+        with self.reading(backup):
+            chain.append(self._records, "pin", backup, {"reason": reason})
+            write(Wanted(self._records / f"{backup}{PIN}", 0o600, f"{reason}\n".encode()))
+
+    def unpin(self, backup: str, reason: str) -> None:
+        """Leave a backup to the rules again."""
+        chain.append(self._records, "unpin", backup, {"reason": reason})
+        (self._records / f"{backup}{PIN}").unlink(missing_ok=True)
+        sync_directory(self._records)
 
     def record(self, backup: str, verification: Mapping[str, Any]) -> None:
         """Keep what a verification said."""
@@ -198,6 +220,14 @@ def _refuse_other(path: Path, database: str) -> None:
             where=str(path),
             remedy="Name the directory of this database.",
         )
+
+
+def _text(path: Path) -> str:
+    """What a file says, whoever wrote it."""
+    try:
+        return " ".join(path.read_text(encoding="utf-8", errors="replace").split())[:_SHOWN_CHARACTERS] or "no reason is given"
+    except OSError as error:
+        return f"its reason could not be read: {error.strerror}"
 
 
 def _parsed(line: bytes) -> Any:

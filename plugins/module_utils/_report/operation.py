@@ -187,8 +187,16 @@ def _kept(value: Any, unit: str) -> Any:
     if isinstance(value, list) and unit == "count":
         return len(value)
     if isinstance(value, list):
-        return clean(", ".join(map(str, value)), _LONGEST_CHARACTERS)
+        return clean(", ".join(map(_item, value)), _LONGEST_CHARACTERS)
     return value if isinstance(value, (int, float)) else clean(value, _LONGEST_CHARACTERS)
+
+
+def _item(value: Any) -> str:
+    return (
+        " ".join(f"({part})" if number else str(part) for number, part in enumerate(value.values()))
+        if isinstance(value, dict)
+        else str(value)
+    )
 
 
 def _finding(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -208,7 +208,7 @@ def test_a_part_that_fails_keeps_the_others_from_nothing(site: Site, database: s
     [
         ("backup", ["--limit=data"], {}, "leaves out localhost"),
         ("restore", ["--limit=localhost"], {}, "leaves out data"),
-        ("backup", [], {"backups_kepe": 3}, "did you mean backups_keep?"),
+        ("backup", [], {"backups_retentoin": {"last": 3}}, "did you mean backups_retention?"),
         ("restore", [], {"confirm": SUBJECT}, "disaster_recovery_password where there is no Kubernetes; both are empty"),
     ],
 )

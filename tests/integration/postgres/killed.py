@@ -104,12 +104,12 @@ def backup_killed(place: Place, backups: Path, room: Path, phase: str) -> None:
     stop, leftover, there = BACKUP[phase]
     repository, content = Repository(backups, DATABASE), place.content()
     (first,) = repository.backups()
-    kill(place, "pg_backup", place.backup_options(backups, keep=1), stop, room, role="backup")
+    kill(place, "pg_backup", place.backup_options(backups, retention={"last": 1}), stop, room, role="backup")
     left, published = [path.name for path in repository.leftovers()], whole(repository)
     assert [name.rpartition("-")[0] for name in left] == ([leftover] if leftover else [])
     assert [name == first for name in published] == {"old": [True], "both": [True, False], "new": [False]}[there]
     assert place.content() == content
-    result = place.good(place.backup(backups, keep=1)).result
+    result = place.good(place.backup(backups, retention={"last": 1})).result
     assert result["leftovers_removed"] == left
     assert whole(repository) == result["kept"] == [result["backup"]]
     assert repository.leftovers() == []

@@ -163,30 +163,69 @@ def test_the_newest_stay_with_the_proven_one_and_those_that_are_read(place: Plac
     names = [f"2026110{day}T000000Z" for day in (1, 2, 3)] + [newest]
     for name in names[:3]:
         shutil.copytree(backups / newest, backups / name)
-    repository.record(names[0], {"level": "data", "verdict": "passed"})
+    repository.record(names[0], {"level": "data", "verdict": "passed", "manifest_sha256": manifest.load(backups / newest).sha256})
     for path in (backups, *backups.rglob("*")):
         support.own(path)
-    expected = place.good(place.backup(backups, keep=2, check=True)).result
+    expected = place.good(place.backup(backups, retention={"last": 2}, check=True)).result
     reader = os.open(backups / names[1], os.O_RDONLY)
     fcntl.flock(reader, fcntl.LOCK_SH)
-    result = place.good(place.backup(backups, keep=2)).result
+    result = place.good(place.backup(backups, retention={"last": 2})).result
     os.close(reader)
     assert expected["deleted"] == names[1:3]
     assert (result["deleted"], result["not_deleted"]) == ([names[2]], [{"backup": names[1], "why": "somebody reads it"}])
     assert result["kept"] == [names[0], names[1], newest, result["backup"]] == repository.backups()
-    assert result["diff"]["before"].split() == names
-    assert result["diff"]["after"].split() == result["kept"]
-    again = place.good(place.backup(backups, keep=2)).result
+    assert [line.split("  ")[0] for line in result["diff"]["before"].splitlines()] == names
+    assert [line.split("  ")[0] for line in result["diff"]["after"].splitlines()] == result["kept"]
+    assert f"{names[2]}  goes: not one of the last 2\n" in expected["diff"]["before"]
+    assert {fate["backup"]: fate["why"] for fate in result["retention"]} == {
+        names[0]: "the newest that a restore has proven",
+        names[1]: "not one of the last 2",
+        names[2]: "not one of the last 2",
+        newest: "one of the last 2",
+        result["backup"]: "one of the last 2; the newest",
+    }
+    again = place.good(place.backup(backups, retention={"last": 2})).result
     assert (again["deleted"], again["kept"]) == ([names[1], newest], [names[0], result["backup"], again["backup"]])
-    assert [entry["backup"] for entry in repository.records().of("deletion")] == [names[2], names[1], newest]
+    deletions = repository.records().of("deletion")
+    assert [entry["backup"] for entry in deletions] == [names[2], names[1], newest]
+    assert {(entry["why"], entry["retention"]["last"], entry["retention"]["daily"]) for entry in deletions} == {
+        ("not one of the last 2", 2, 0)
+    }
     assert again["records"] == {**asdict(repository.records().head), "intact": True}
+
+
+def test_a_pinned_one_stays_until_it_is_unpinned(place: Place, backups: Path, room: Path) -> None:
+    (name,) = Repository(backups, DATABASE).backups()
+    options = {"directory": str(backups), "database": DATABASE, "backup": name}
+    before = support.tree(room)
+    foreseen = place.good(place.run("pg_backup_pin", {**options, "reason": "for the auditor"}, check=True))
+    assert (foreseen.result["changed"], support.tree(room)) == (True, before)
+    first, second = (place.good(place.run("pg_backup_pin", {**options, "reason": "for the  auditor\n"})).result for _ in range(2))
+    pinned = [{"backup": name, "reason": "for the auditor"}]
+    assert (first["changed"], second["changed"], first["pinned"], second["pinned"]) == (True, False, pinned, pinned)
+    assert (foreseen.result["diff"], first["diff"]["after"]) == (first["diff"], f"{name}  for the auditor\n")
+    kept = place.good(place.backup(backups, retention={"last": 1})).result
+    assert (kept["pinned"], kept["deleted"], kept["retention"][0]["why"]) == (pinned, [], "pinned: for the auditor")
+    assert place.good(place.run("pg_backup_pin", {**options, "state": "unpinned"})).result["pinned"] == []
+    gone = place.good(place.backup(backups, retention={"last": 1})).result
+    assert (gone["pinned"], gone["deleted"]) == ([], [name, kept["backup"]])
+    for changes, words in (
+        ({"reason": ""}, "A pin needs a reason"),
+        ({"reason": "x"}, "There is no backup"),
+        ({"backup": "..", "reason": "x"}, "There is no backup"),
+    ):
+        refused = place.run("pg_backup_pin", {**options, **changes})
+        assert refused.failed
+        assert words in refused.message
 
 
 def test_check_mode_tells_and_leaves_no_trace(place: Place, backups: Path, room: Path) -> None:
     (name,) = Repository(backups, DATABASE).backups()
     (backups / ".incomplete-20261125T000000Z" / "dump").mkdir(parents=True)
     before = support.tree(room)
-    result = place.good(place.backup(backups, keep=1, interval_seconds=1800, metrics_path=str(room / "m"), check=True)).result
+    result = place.good(
+        place.backup(backups, retention={"last": 1}, interval_seconds=1800, metrics_path=str(room / "m"), check=True)
+    ).result
     absent = place.good(place.backup(room / "absent", check=True)).result
     assert support.tree(room) == before
     made = manifest.load(backups / name)
@@ -203,7 +242,19 @@ def test_the_result_has_the_same_keys_in_both_modes(place: Place, room: Path) ->
     real, checked = (set(place.backup(room / "backups", check=check).result) for check in (False, True))
     assert real == checked
     documented = {"changed", "backup", "backup_path", "bytes", "rows", "tables", "seconds", "duration_seconds", "worst_loss_seconds"}
-    documented |= {"deleted", "kept", "not_deleted", "leftovers_removed", "dump_warnings", "findings", "manifest_sha256", "records", "diff"}
+    documented |= {
+        "deleted",
+        "kept",
+        "not_deleted",
+        "retention",
+        "pinned",
+        "leftovers_removed",
+        "dump_warnings",
+        "findings",
+        "manifest_sha256",
+        "records",
+        "diff",
+    }
     assert real - {"invocation"} == documented
 
 
@@ -218,6 +269,7 @@ def test_what_is_odd_beside_the_one_before_is_found(place: Place, backups: Path,
     path = room / "backup.prom"
     outcome = place.good(place.backup(backups, interval_seconds=3600, metrics_path=str(path)))
     assert outcome.findings() == ["backup_other_server", "backup_shrank", "backup_rpo_missed"]
+    assert [pin["backup"] for pin in outcome.result["pinned"]] == [name]
     gauges = dict(line.rsplit(" ", 1) for line in path.read_text().splitlines() if not line.startswith("#"))
     labels = f'{{database="{DATABASE}"}}'
     assert float(gauges[f"endpoint_stats_backup_rows{labels}"]) == ROWS + 21

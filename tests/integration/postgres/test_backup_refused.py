@@ -37,7 +37,8 @@ def refused(place: Place, directory: Path, *, within: Path | None = None, **chan
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"keep": 0}, "keep must be at least 1, not 0"),
+        ({"retention": {}}, "retention keeps nothing"),
+        ({"retention": {"last": -1}}, "retention.last must be at least 0, not -1"),
         ({"port": 9}, "does not let us connect.*127.0.0.1:9/.*refused"),
         ({"database": "absent"}, "does not let us connect.*absent.*does not exist.*Check the credentials"),
         ({"credentials_dir": "/nonexistent"}, "credentials could not be read.*/nonexistent"),
@@ -175,7 +176,7 @@ def test_a_failed_run_publishes_and_deletes_nothing(place: Place, backups: Path,
     programs = gate.wrapper(room, program, before="echo 'it is broken' >&2; exit 3").parent
     before = Repository(backups, DATABASE).backups()
     support.own(backups / ".lock")
-    outcome = place.backup(backups, programs=programs, keep=1)
+    outcome = place.backup(backups, programs=programs, retention={"last": 1})
     assert_matches(f"{program}.*exit status 3: it is broken", outcome.message)
     assert Repository(backups, DATABASE).backups() == before
     assert Repository(backups, DATABASE).leftovers() == []
@@ -212,9 +213,9 @@ def test_too_little_room_is_refused_with_numbers(place: Place, room: Path) -> No
 
 def test_a_disk_that_fills_up_ends_the_run_and_loses_nothing(place: Place, room: Path) -> None:
     with volume(room, 90) as path:
-        first = place.good(place.backup(path / "backups", keep=1)).result["backup"]
+        first = place.good(place.backup(path / "backups", retention={"last": 1})).result["backup"]
         with gate.of_program(room, "pg_dump") as stopped:
-            running = place.start("pg_backup", place.backup_options(path / "backups", keep=1), programs=stopped.programs)
+            running = place.start("pg_backup", place.backup_options(path / "backups", retention={"last": 1}), programs=stopped.programs)
             stopped.wait()
             ballast = path / "ballast"
             status = os.statvfs(path)
@@ -226,4 +227,4 @@ def test_a_disk_that_fills_up_ends_the_run_and_loses_nothing(place: Place, room:
         repository = Repository(path / "backups", DATABASE)
         assert (repository.backups(), repository.leftovers()) == ([first], [])
         ballast.unlink()
-        assert place.good(place.backup(path / "backups", keep=1)).result["deleted"] == [first]
+        assert place.good(place.backup(path / "backups", retention={"last": 1})).result["deleted"] == [first]

@@ -22,7 +22,7 @@ SPEC: dict[str, Any] = {
     "deadline_seconds": 1700,
     "cpu": "50m",
     "memory": "512Mi",
-    "settings": {"backups_keep": 48},
+    "settings": {"backups_jobs": 2},
 }
 
 
@@ -85,7 +85,7 @@ def test_runs_do_not_overlap_and_end_in_time() -> None:
 
 
 def test_the_settings_are_the_variables_of_the_run() -> None:
-    assert json.loads(made()["ConfigMap"]["data"]["settings.json"]) == {"backups_keep": 48}
+    assert json.loads(made()["ConfigMap"]["data"]["settings.json"]) == {"backups_jobs": 2}
     first, second = made(settings={"a": 1, "b": 2}), made(settings={"b": 2, "a": 1})
     assert first == second
 

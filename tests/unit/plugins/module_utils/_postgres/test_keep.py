@@ -9,7 +9,8 @@ import pytest
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import keep
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.keep import History
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.manifest import ManifestError, ServerFacts, TableRows
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.repository import opened
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.repository import Repository, opened
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.retention import Standing
 
 from tests.unit.plugins.module_utils._postgres import backups
 
@@ -19,26 +20,6 @@ PREVIOUS = backups.manifest(id=NAMES[0])
 
 def identities(made: object, before: History) -> list[str]:
     return [finding.id for finding in keep.judge(made, before)]  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("number", "proven", "doomed"),
-    [
-        (1, None, NAMES[:5]),
-        (4, None, NAMES[:2]),
-        (6, None, []),
-        (99, None, []),
-        (2, NAMES[1], [NAMES[0], NAMES[2], NAMES[3]]),
-        (2, NAMES[5], NAMES[:4]),
-        (0, None, NAMES[:5]),
-    ],
-)
-def test_the_newest_and_the_proven_stay(number: int, proven: str | None, doomed: list[str]) -> None:
-    assert keep.dispensable(list(reversed(NAMES)), proven, number) == doomed
-
-
-def test_none_is_dispensable_where_there_is_none() -> None:
-    assert keep.dispensable([], None, 1) == []
 
 
 def test_history_is_that_of_the_newest_that_can_be_read(tmp_path: Path) -> None:
@@ -88,6 +69,63 @@ def test_each_warning_is_a_finding() -> None:
 
 
 def test_a_schedule_that_loses_too_much_is() -> None:
-    assert list(keep.judge_schedule("x", 3600, 3600)) == []
-    (finding,) = keep.judge_schedule("x", 3601.2, 3600)
+    assert list(keep.judge_schedule("x", 1800, 1800, 3600, 3600)) == []
+    (finding,) = keep.judge_schedule("x", 3600, 1.2, 3601.2, 3600)
     assert (finding.id, finding.severity) == ("backup_rpo_missed", "warning")
+
+
+def test_a_schedule_shorter_than_its_backups_is() -> None:
+    before = History(tuple(backups.manifest(seconds={"dump": seconds, "checksums": 1.0}) for seconds in (10, 20, 99)), ())
+    assert [before.usual_seconds(seconds) for seconds in (1, 21, 1000)] == [16, 21, 60.5]
+    assert History((), ()).usual_seconds(7.5) == 7.5
+    assert [finding.id for finding in keep.judge_schedule("x", 20, 20, 21, 99)] == []
+    (finding,) = keep.judge_schedule("x", 20, 21, 41, 99)
+    assert (finding.id, finding.severity, "21 s" in finding.evidence) == ("backup_schedule_too_short", "critical", True)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    """Three backups: the first proven, the second failed, the third pinned."""
+    made = opened(str(tmp_path), "shop", create=True)
+    for name in NAMES[:3]:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "manifest.json").write_text(backups.manifest(id=name).render())
+    made.record(NAMES[0], {"level": "full", "verdict": "passed", "manifest_sha256": backups.manifest(id=NAMES[0]).sha256})
+    made.record(NAMES[1], {"level": "checksum", "verdict": "failed"})
+    made.pin(NAMES[2], "before the migration")
+    return made
+
+
+def test_what_is_known_of_backups(repository: Repository) -> None:
+    assert keep.standing(repository) == Standing({NAMES[0]}, {NAMES[1]}, {NAMES[2]: "before the migration"}, NAMES[0])
+
+
+def test_a_manifest_that_was_changed_since_is_not_what_was_proven(repository: Repository) -> None:
+    changed = backups.manifest(id=NAMES[2])
+    (repository.path(NAMES[2]) / "manifest.json").write_text(changed.render())
+    repository.record(NAMES[2], {"level": "full", "verdict": "passed", "manifest_sha256": "0" * 64})
+    assert keep.standing(repository).newest_proven == NAMES[0]
+    (repository.path(NAMES[0]) / "manifest.json").write_text("{")
+    assert keep.standing(repository).newest_proven is None
+
+
+def test_damaged_records_are_no_ground_to_delete_on(repository: Repository) -> None:
+    chain = repository.directory / "records" / "chain.jsonl"
+    chain.write_text(chain.read_text().replace('"full"', '"data"'))
+    assert "damaged" in keep.standing(repository).distrust
+    repository.record(NAMES[0], {"level": "full", "verdict": "passed", "manifest_sha256": backups.manifest(id=NAMES[0]).sha256})
+    assert (keep.standing(repository).distrust, keep.standing(repository).newest_proven) == ("", NAMES[0])
+
+
+def test_what_was_there_before_most_was_gone_is_pinned_once(repository: Repository) -> None:
+    wiped = backups.manifest(tables=(TableRows("public", "requests", 0),))
+    for previous in (NAMES[0], NAMES[1]):
+        before = backups.manifest(id=previous)
+        keep.hold(repository, before, list(keep.judge(wiped, History((before,), ()))))
+    assert {name: reason[:18] for name, reason in repository.pins().items()} == {
+        NAMES[0]: "held by pg_backup:",
+        NAMES[2]: "before the migrati",
+    }
+    before = backups.manifest(id=NAMES[1])
+    keep.hold(repository, before, list(keep.judge(before, History((before,), ()))))
+    assert NAMES[1] not in repository.pins()

@@ -10,12 +10,13 @@ from ansible_collections.endpoint_stats.ops.plugins.module_utils._errors import 
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import ready
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.connection import Server
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.order import Order, Outcome
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.retention import Fate, Policy
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._report.finding import Finding
 
+KEEP = Policy(last=1)
 SERVER = Server("db", 5432, "shop", "/credentials", "", 5)
 LEAST: dict[str, Any] = {
     "jobs": 1,
-    "keep": 1,
     "interval_seconds": 0,
     "rpo_target_seconds": 1,
     "lock_wait_seconds": 0,
@@ -25,19 +26,22 @@ LEAST: dict[str, Any] = {
 
 
 def test_the_least_of_everything_is_accepted() -> None:
-    assert Order(SERVER, directory="/backups", metrics_path="", **LEAST).keep == 1
+    assert Order(SERVER, directory="/backups", metrics_path="", retention=KEEP, **LEAST).jobs == 1
 
 
 @pytest.mark.parametrize("name", LEAST)
 def test_less_is_refused_by_name(name: str) -> None:
     with pytest.raises(OpsError, match=f"{name} must be at least {LEAST[name]}, not {LEAST[name] - 1}"):
-        Order(SERVER, directory="/backups", metrics_path="", **{**LEAST, name: LEAST[name] - 1})
+        Order(SERVER, directory="/backups", metrics_path="", retention=KEEP, **{**LEAST, name: LEAST[name] - 1})
 
 
 def test_the_result_has_all_keys_and_shows_the_backups() -> None:
     finding = Finding("backup_shrank", "warning", "s", "t", "e", "r")
-    result = Outcome(before=["a"], kept=["a", "b"], findings=[finding]).to_result("/backups")
-    assert result["diff"] == {"before_header": "/backups", "after_header": "/backups", "before": "a\n", "after": "a\nb\n"}
+    told = [Fate("a", False, "too old"), Fate("b", True, "pinned")]
+    result = Outcome(before=["a", "b"], kept=["b", "c"], retention=told, findings=[finding]).to_result("/backups")
+    headers = {"before_header": "/backups", "after_header": "/backups"}
+    assert result["diff"] == {**headers, "before": "a  goes: too old\nb  stays: pinned\n", "after": "b  stays: pinned\nc\n"}
+    assert result["retention"][0] == {"backup": "a", "kept": False, "why": "too old"}
     assert (result["changed"], result["findings"], "before" in result) == (True, [finding.to_dict()], False)
 
 

@@ -112,7 +112,7 @@ def test_a_name_is_never_used_twice(made: Repository) -> None:
     second = made.new_name()
     assert second > first
     made.path(second).mkdir()
-    assert made.delete(second, "a test")
+    assert made.delete(second, "a test") == ""
     third = made.new_name()
     assert third > second
     assert abs(datetime.strptime(third, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC) - datetime.now(UTC)) < timedelta(seconds=10)
@@ -126,18 +126,37 @@ def test_a_clock_that_runs_behind_is_named(made: Repository, monkeypatch: pytest
 
 
 def test_a_deletion_is_on_record_and_complete(made: Repository) -> None:
-    assert made.delete(NEW, "others are enough")
+    assert made.delete(NEW, "others are enough", retention={"last": 1}) == ""
     assert made.backups() == [OLD]
     (deletion,) = made.records().of("deletion")
-    assert {key: value for key, value in deletion.items() if key != "at"} == {"backup": NEW, "why": "others are enough"}
+    assert {key: value for key, value in deletion.items() if key != "at"} == {
+        "backup": NEW,
+        "why": "others are enough",
+        "retention": {"last": 1},
+    }
     assert not (made.directory / f".deleting-{NEW}").exists()
 
 
 def test_what_is_read_is_not_deleted(made: Repository) -> None:
     with in_use(made.path(OLD)):
-        assert not made.delete(OLD, "a test")
+        assert made.delete(OLD, "a test") == "somebody reads it"
     assert made.backups() == [OLD, NEW]
     assert not (made.directory / "records").exists()
+
+
+def test_what_is_pinned_is_not_deleted(made: Repository) -> None:
+    (made.directory / f".deleting-{OLD}" / "manifest.json").unlink()
+    made.pin(OLD, "a reason")
+    (made.directory / "records" / f"{NEW}.pin").write_text("  by\n hand ")
+    (made.directory / "records" / "20261125T2047Z.pin").touch()
+    assert made.pins() == {OLD: "a reason", NEW: "by hand"}
+    assert [made.delete(name, "a test") for name in (OLD, NEW)] == ["somebody has pinned it"] * 2
+    made.unpin(OLD, "")
+    (made.directory / "records" / f"{NEW}.pin").write_text("")
+    assert (made.pins(), made.delete(OLD, "a test"), made.backups()) == ({NEW: "no reason is given"}, "", [NEW])
+    assert [entry["backup"] for kind in ("pin", "unpin", "deletion") for entry in made.records().of(kind)] == [OLD] * 3
+    with pytest.raises(OpsError, match="cannot be read"):
+        made.pin(OLD, "it is gone")
 
 
 def judged(made: Repository, *verdicts: tuple[str, str]) -> bool:
