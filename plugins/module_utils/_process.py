@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import functools
 import os
 import shlex
 import signal
 import subprocess
+import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ._errors import OpsError
 
@@ -24,6 +27,7 @@ _PR_SET_PDEATHSIG = 1
 _SHOWN_OUTPUT_CHARACTERS = 2000
 _WATCH_SECONDS = 0.5
 _GRACE_SECONDS = 10
+_PIPE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -55,15 +59,18 @@ def run(
     environment: Mapping[str, str] | None = None,
     inherit: bool = True,
     input_text: str | None = None,
+    feed: Callable[[IO[bytes]], None] | None = None,
     while_running: Callable[[], None] | None = None,
 ) -> Completed:
     """Run a program to its end; secrets go in `environment` or `input_text`, never in `argv`.
 
-    Without `inherit` it gets nothing of our own environment. `while_running` is called about twice a second, for progress; an error
-    it raises ends the program.
+    What is too much for a text is written by `feed` while the program runs, which may end before it has read all of it. Without
+    `inherit` it gets nothing of our own environment. `while_running` is called about twice a second, for progress; an error it raises
+    ends the program.
     """
-    piped = subprocess.DEVNULL if input_text is None else subprocess.PIPE
+    piped = subprocess.DEVNULL if input_text is None and feed is None else subprocess.PIPE
     process = _start(argv, _environment(environment, inherit), stdin=piped, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    feeder = _Feeder(process, feed) if feed else None
     try:
         stdout, stderr = _communicate(process, input_text, timeout_seconds, while_running)
     except subprocess.TimeoutExpired as error:
@@ -77,7 +84,34 @@ def run(
     except BaseException:
         _end_group(process)
         raise
+    finally:
+        if feeder:
+            feeder.wait()
+    if feeder:
+        feeder.check()
     return Completed(tuple(argv), process.returncode, stdout, stderr)
+
+
+@contextlib.contextmanager
+def output(argv: Sequence[str], summary: str, *, environment: Mapping[str, str] | None = None, inherit: bool = True) -> Iterator[IO[bytes]]:
+    """What a program prints, byte for byte, while it runs; an exit status other than 0 is an error when all of it was read.
+
+    It is ended where the context is left early. A thread that enters it has to live as long: the kernel ends it with its parent's.
+    """
+    with tempfile.TemporaryFile() as errors:
+        streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": errors}
+        process = _start(argv, _environment(environment, inherit), text=False, **streams)
+        try:
+            stream: Any = process.stdout
+            # The fewest switches between the two that the kernel gives to everybody.
+            fcntl.fcntl(stream, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+            yield stream
+            if not stream.read(1):
+                returncode = process.wait(_GRACE_SECONDS)
+                errors.seek(0)
+                Completed(tuple(argv), returncode, "", errors.read().decode(errors="replace")).check(summary)
+        finally:
+            _end_group(process)
 
 
 @contextlib.contextmanager
@@ -110,16 +144,44 @@ def _environment(given: Mapping[str, str] | None, inherit: bool) -> dict[str, st
     return {**(os.environ if inherit else {}), **(given or {}), "LC_ALL": "C", "LANGUAGE": "C"}
 
 
+class _Feeder:
+    """Writes what a program reads; its end, also by an error, is the end of what is read."""
+
+    def __init__(self, process: subprocess.Popen[Any], feed: Callable[[IO[bytes]], None]) -> None:
+        # Else whoever waits for the program would close it.
+        stream, process.stdin = process.stdin, None
+        self._stream: IO[bytes] = stream.detach()  # type: ignore[union-attr]
+        self._feed = feed
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def wait(self) -> None:
+        """Until it has written everything, or the program has ended."""
+        self._thread.join()
+
+    def check(self) -> None:
+        """Raise what went wrong, unless the program has ended first, which tells why by itself."""
+        if self._error:
+            raise self._error
+
+    def _run(self) -> None:
+        try:
+            with contextlib.suppress(BrokenPipeError), self._stream as stream:
+                self._feed(stream)
+        except BaseException as error:
+            self._error = error
+
+
 def _start(
-    argv: Sequence[str], environment: Mapping[str, str], ended_by: signal.Signals = signal.SIGKILL, **streams: Any
-) -> subprocess.Popen[str]:
+    argv: Sequence[str], environment: Mapping[str, str], ended_by: signal.Signals = signal.SIGKILL, *, text: bool = True, **streams: Any
+) -> subprocess.Popen[Any]:
+    decoding: dict[str, Any] = {"text": True, "encoding": "utf-8", "errors": "replace"} if text else {"bufsize": 0}
     try:
         return subprocess.Popen(
             list(argv),
             env=environment,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
+            **decoding,
             start_new_session=True,
             preexec_fn=functools.partial(_end_with_parent, ended_by),
             **streams,
@@ -149,7 +211,7 @@ def _end_with_parent(ended_by: signal.Signals) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, ended_by)
 
 
-def _end_group(process: subprocess.Popen[str]) -> tuple[str, str]:
+def _end_group(process: subprocess.Popen[Any]) -> tuple[Any, Any]:
     """End the program with everything it has started, and read what it said."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)

@@ -17,10 +17,28 @@ description:
     or the time was up.
   - The server has no network, no file of it lies outside of O(scratch_dir), and nothing of the task's environment reaches it. It ends with
     the module, however that ends; what a killed run leaves is recognised and removed by the next one.
+  - A dump that somebody else has made is restored as well where O(path) names it. Nothing says what should be in it, so it gets a level of
+    its own, V(unattested); it restores and is whole as far as can be told. That is never taken for a proof, and is on no record and in no
+    metric.
   - No live server is asked or touched. The verdict is kept beside the backups, where retention and restore find it.
   - PostgreSQL refuses to run as root, so V(full) needs another user. Code of the dump, such as functions of an index, runs as that user.
 author: Endpoint Statistics Operations contributors (@endpoint-stats)
 options:
+  directory:
+    description:
+      - Directory of the backups of one database, on the host the module runs on. Either this or O(path) is needed.
+    type: path
+  path:
+    description:
+      - A dump without a manifest, outside of a directory of backups. A file with plain statements of C(pg_dump) or C(pg_dumpall), also
+        under gzip or zstd; an archive of the custom or tar format; or the directory of one of the directory format.
+      - What it is is told by its bytes, whatever it is called. Plain statements have to go on to the line that C(pg_dump) ends with, and
+        rows in a directory to their end marker. They are decompressed as they are read.
+      - Its server's major version, its extensions and locale have to be there as for other backups. Roles and tablespaces that it names
+        and does not make are made for it, the roles without a login, which is a finding. A dump that names no locale gets C(C.UTF-8),
+        or C(C) in another encoding than UTF-8.
+      - The options O(backup), O(database) and O(accept_recorded) are of O(directory).
+    type: path
   backup:
     description:
       - Which backup. V(newest) is the newest; V(oldest_unproven) the oldest that was never judged by a restore and, where all were, the one
@@ -106,6 +124,13 @@ EXAMPLES = r"""
   delegate_to: ops-runner-0
   register: verification
 
+- name: Restore a dump that another tool has made, to see that it restores
+  endpoint_stats.ops.pg_backup_verify:
+    path: /srv/dumps/backup-20261125.sql.gz
+    scratch_dir: /var/lib/endpoint-stats/scratch
+  delegate_to: ops-runner-0
+  register: dump
+
 - name: Look at the files of the oldest backup that nobody has proven
   endpoint_stats.ops.pg_backup_verify:
     directory: /var/lib/endpoint-stats/backups/endpoint_stats
@@ -128,7 +153,7 @@ backup_path:
   type: str
   sample: /var/lib/endpoint-stats/backups/endpoint_stats/20261125T211700Z
 level:
-  description: The level at which it was looked at.
+  description: The level at which it was looked at; V(unattested) for O(path).
   returned: always
   type: str
   sample: full
@@ -147,7 +172,8 @@ differences:
     - What is otherwise than the manifest says, each with C(kind), C(subject), C(expected) and C(found).
     - The C(kind) is one of C(manifest), C(other_backup), C(other_database), C(other_server), C(file_missing), C(file_unexpected),
       C(file_size), C(file_content), C(file_unreadable), C(dump_unreadable), C(entry_missing), C(entry_unexpected), C(entry_changed),
-      C(roles), C(role_missing), C(restore), C(table_missing), C(table_unexpected), C(rows), C(view_not_populated) and C(sequence).
+      C(dump_empty), C(dump_cut), C(roles), C(role_missing), C(restore), C(table_missing), C(table_unexpected), C(rows),
+      C(view_not_populated) and C(sequence).
   returned: always
   type: list
   elements: dict
@@ -173,15 +199,28 @@ restore_seconds:
   type: float
   sample: 4.3
 age_seconds:
-  description: Age of the newest backup, from the moment it shows.
+  description: Age of the newest backup, from the moment it shows; of the dump of O(path), from where RV(age_from) says.
   returned: always
   type: float
   sample: 1260.5
+age_from:
+  description:
+    - V(manifest), or for O(path) what there is in its place and nobody vouches for, C(dump_header) of an archive, else a time in its
+      C(name), in UTC, else when it was C(modified).
+  returned: always
+  type: str
+  sample: manifest
 fresh:
   description: Whether that is no more than O(max_age_seconds).
   returned: always
   type: bool
   sample: true
+tables:
+  description: The rows of each table of the dump of O(path), compared with nothing. Empty for backups, whose manifests are compared.
+  returned: always
+  type: list
+  elements: dict
+  sample: [{"database": "endpoint_stats", "table": "public.endpoints", "rows": 20}]
 recorded_at:
   description: When the verdict was given that O(accept_recorded) took from the records; empty where the backup was looked at.
   returned: always
@@ -191,7 +230,8 @@ findings:
   description:
     - What deserves a word, each with C(id), C(severity), C(subject), C(summary), C(evidence) and C(remedy).
     - The C(id) is one of C(backup_failed_verification), C(backup_not_verified), C(backup_too_old), C(restore_too_slow),
-      C(sequence_behind_column), C(verification_not_recorded), C(verification_metrics_not_written) and C(records_damaged).
+      C(sequence_behind_column), C(verification_not_recorded), C(verification_metrics_not_written) and C(records_damaged), of dumps also
+      C(backup_unattested), C(dump_without_roles) and C(dump_without_rows).
   returned: always
   type: list
   elements: dict
@@ -200,11 +240,13 @@ records:
   description:
     - The chain of what happened to the backups, with C(length) and C(sha256) of its head, and whether it is C(intact).
     - Kept where nobody who writes to O(directory) reaches it, the head shows later whether records were taken away or computed anew.
+    - Empty for O(path).
   returned: always
   type: dict
   sample: {"length": 61, "sha256": "0c9d3b8f7a5e4d2c1b0a9f8e7d6c5b4a3f2e1d0c9b8a7f6e5d4c3b2a1f0e9d8c", "intact": true}
 """
 
+from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -213,8 +255,9 @@ from ..module_utils import _argspec
 from ..module_utils._deps import validate
 from ..module_utils._errors import OpsError, fail, run_module
 from ..module_utils._postgres.examine import LEVELS, Asked
+from ..module_utils._postgres.foreign_verify import verify_path
 from ..module_utils._postgres.repository import opened
-from ..module_utils._postgres.verify import NEWEST, Order, verify
+from ..module_utils._postgres.verify import NEWEST, Order, Outcome, verify
 from ..module_utils._progress import Progress
 
 TEXTS = {"expected_system_identifier": {"type": "str", "default": ""}, "scratch_dir": {"type": "path", "default": ""}}
@@ -226,8 +269,7 @@ def work(module: AnsibleModule) -> dict[str, Any]:
     asked = Asked(**{name: options[name] for name in ("level", "database", *TEXTS, "jobs", "timeout_seconds")})
     names = ("backup", "max_age_seconds", "rto_target_seconds", "metrics_path", "accept_recorded")
     order = Order(**{name: options[name] for name in names}, asked=asked)
-    repository = opened(options["directory"], options["database"])
-    outcome = verify(repository, order, Progress(options["progress_path"]), check=module.check_mode)
+    outcome = _outcome(options, order, Progress(options["progress_path"]), check=module.check_mode)
     result = outcome.to_result()
     if options["require_passed"] and outcome.reason:
         remedy = "See findings for what to do, and differences for everything that was found."
@@ -236,10 +278,18 @@ def work(module: AnsibleModule) -> dict[str, Any]:
     return result
 
 
+def _outcome(options: dict[str, Any], order: Order, progress: Progress, *, check: bool) -> Outcome:
+    if options["path"]:
+        return verify_path(Path(options["path"]), order, progress, check=check)
+    return verify(opened(options["directory"], options["database"]), order, progress, check=check)
+
+
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **_argspec.backup_directory(),
+            "directory": {"type": "path"},
+            "path": {"type": "path"},
             **_argspec.progress(),
             **TEXTS,
             **{name: {"type": "int", "default": default} for name, default in NUMBERS.items()},
@@ -249,6 +299,8 @@ def main() -> None:
             "accept_recorded": {"type": "bool", "default": False},
             "metrics_path": {"type": "path", "default": ""},
         },
+        required_one_of=[("directory", "path")],
+        mutually_exclusive=[("directory", "path")],
         supports_check_mode=True,
     )
     validate(module, "psycopg")

@@ -78,9 +78,14 @@ def foresee(path: Path, asked: Asked, progress: Progress) -> Seen:
 
 
 def _judged(path: Path, asked: Asked, progress: Progress, look: Callable[[_Examination], None]) -> Seen:
+    return judged(progress, lambda seen: look(_Examination(path, asked, progress, Deadline(asked.timeout_seconds), seen)))
+
+
+def judged(progress: Progress, look: Callable[[Seen], None]) -> Seen:
+    """What was seen with its verdict: what differs has failed, what kept from looking leaves it unknown."""
     seen = Seen()
     try:
-        look(_Examination(path, asked, progress, Deadline(asked.timeout_seconds), seen))
+        look(seen)
     except ManifestError as error:
         seen.differ("manifest", manifest.FILE_NAME, "one that can be relied on", _told(error))
     except load.LoadError as error:

@@ -28,6 +28,7 @@ with declare("psycopg", minimum="3.1"):
     import psycopg.sql
 
 PROGRAMS = ("pg_restore", "pg_dump", "psql")
+SCRIPT_OPTIONS = ("--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1", "--output=/dev/null", "--file=-")
 _LOCATION = re.compile(r"^(CREATE TABLESPACE .*) LOCATION '(?:[^']|'')*';$", re.M)
 # A locale that the host of the server does not have: PostgreSQL says so only when something uses it.
 _NO_LOCALE = re.compile(
@@ -61,9 +62,8 @@ class Loader:
         """Make roles, memberships and tablespaces; the first error ends it."""
         text = _LOCATION.sub(r"\1 LOCATION '';", without_restrict(sql))
         # psql obeys commands of its own in a file, also those that run programs, unless a word that nobody knows restricts it.
-        guarded = f"\\restrict {secrets.token_hex(16)}\n{text}"
-        argv = [self.programs["psql"], "--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1", "--output=/dev/null", "--file=-"]
-        _check("roles", GLOBALS, self._run(argv, self.server.database, input_text=guarded), "The roles of the backup could not be made")
+        guarded, argv = f"{restricted()}\n{text}", [self.programs["psql"], *SCRIPT_OPTIONS]
+        self.run("roles", GLOBALS, argv, self.server.database, "The roles of the backup could not be made", input_text=guarded)
 
     def restore(self, directory: Path, database: str, *, jobs: int, while_running: Callable[[], None], role: str = "") -> None:
         """Load the dump into an empty database, acting as a role where one is named; the first error ends it."""
@@ -83,6 +83,10 @@ class Loader:
         argv = [self.programs["pg_dump"], "--schema-only", "--no-password"]
         return self._run(argv, database).check("The structure of the restored database could not be read").stdout
 
+    def run(self, kind: str, part: str, argv: list[str], database: str, summary: str, **options: Any) -> Completed:
+        """Have a program load a part; where it does not take it, that is a difference of this kind."""
+        return _check(kind, part, self._run(argv, database, **options), summary)
+
     def _run(self, argv: list[str], database: str, **options: Any) -> Completed:
         environment = {
             **libpq_environment(replace(self.server, database=database), self.who),
@@ -90,6 +94,11 @@ class Loader:
             "PATH": "/usr/bin:/bin",
         }
         return run(argv, timeout_seconds=self.deadline.left(), environment=environment, inherit=False, **options)
+
+
+def restricted() -> str:
+    """The line after which psql obeys no command of its own that a file holds."""
+    return f"\\restrict {secrets.token_hex(16)}"
 
 
 def statements(programs: Programs, directory: Path, deadline: Deadline) -> str:

@@ -31,6 +31,15 @@ _RESTORING = ("roles", "restore")
 
 
 @dataclass(frozen=True)
+class Rows:
+    """Rows of a table that nothing says the number of; the database is empty where the dump names none."""
+
+    database: str
+    table: str
+    rows: int
+
+
+@dataclass(frozen=True)
 class Order:
     """What is wanted; the names are those of the module's options."""
 
@@ -60,6 +69,8 @@ class Outcome:
     age_seconds: float
     fresh: bool
     findings: list[Finding] = field(default_factory=list)
+    age_from: str = "manifest"
+    tables: list[Rows] = field(default_factory=list)
     recorded_at: str = ""
     records: dict[str, Any] = field(default_factory=dict)
 
@@ -78,7 +89,6 @@ def verify(repository: Repository, order: Order, progress: Progress, *, check: b
     with repository.reading(backup):
         seen = (foresee if check else examine)(path, order.asked, progress)
     age, fresh = _age(repository, order)
-    restoring = [progress.seconds[phase] for phase in _RESTORING if phase in progress.seconds]
     outcome = Outcome(
         changed=not check,
         backup=backup,
@@ -90,15 +100,21 @@ def verify(repository: Repository, order: Order, progress: Progress, *, check: b
         checked=seen.checked,
         seconds=progress.seconds,
         duration_seconds=round(time.monotonic() - begun, 3),
-        restore_seconds=round(sum(restoring), 3) if len(restoring) == len(_RESTORING) else None,
+        restore_seconds=restore_seconds(progress),
         age_seconds=age,
         fresh=fresh,
     )
-    outcome.findings += [*_findings(order, outcome), *map(_behind, seen.behind)]
+    outcome.findings += [*judgements(order, outcome), *map(sequence_behind, seen.behind)]
     if not check:
         outcome.findings += _recorded(repository, outcome, seen)
         outcome.findings += _measured(repository, order, outcome)
     return _with_records(repository, outcome)
+
+
+def restore_seconds(progress: Progress) -> float | None:
+    """How long roles and databases took; none where they were not restored."""
+    restoring = [progress.seconds[phase] for phase in _RESTORING if phase in progress.seconds]
+    return round(sum(restoring), 3) if len(restoring) == len(_RESTORING) else None
 
 
 def _with_records(repository: Repository, outcome: Outcome) -> Outcome:
@@ -170,7 +186,7 @@ def _recorded_pass(repository: Repository, order: Order, backup: str) -> Outcome
         fresh=fresh,
         recorded_at=str(entry.get("at")),
     )
-    outcome.findings += _findings(order, outcome)
+    outcome.findings += judgements(order, outcome)
     return outcome
 
 
@@ -181,7 +197,8 @@ def _judged_at(records: Records, backup: str) -> tuple[str, str]:
     return str(judged[-1].get("at", "")) if judged else "", str(tried[-1].get("at", "")) if tried else ""
 
 
-def _findings(order: Order, outcome: Outcome) -> Iterator[Finding]:
+def judgements(order: Order, outcome: Outcome) -> Iterator[Finding]:
+    """What its verdict, its age and its restore deserve."""
     if outcome.verdict == FAILED:
         yield Finding(
             "backup_failed_verification",
@@ -220,7 +237,7 @@ def _findings(order: Order, outcome: Outcome) -> Iterator[Finding]:
         )
 
 
-def _behind(sequence: EntryDifference) -> Finding:
+def sequence_behind(sequence: EntryDifference) -> Finding:
     return Finding(
         "sequence_behind_column",
         "warning",

@@ -9,10 +9,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import IO
 
 import pytest
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._errors import OpsError
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._process import run, server
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._process import output, run, server
 
 COLLECTION = "ansible_collections.endpoint_stats.ops.plugins.module_utils"
 
@@ -107,3 +108,28 @@ def test_a_server_is_ended_by_its_signal_and_holds_what_it_is_given(tmp_path: Pa
         assert os.read(reading, 10) == b"held"
     assert (os.read(reading, 10), log.read_text()) == (b"", "ended\n")
     os.close(reading)
+
+
+def test_what_is_fed_reaches_a_program_that_may_end_before() -> None:
+    assert run(["wc", "-c"], timeout_seconds=10, feed=lambda stream: stream.writelines([b"x" * 1000] * 1000)).stdout == "1000000\n"
+    early = run(["sh", "-c", "head -c 5; exit 3"], timeout_seconds=10, feed=lambda stream: stream.writelines([b"y" * 1000] * 1000))
+    assert (early.returncode, early.stdout) == (3, "yyyyy")
+
+
+def test_what_cannot_be_fed_to_its_end_is_an_error_although_the_program_is_content() -> None:
+    def broken(stream: IO[bytes]) -> None:
+        stream.write(b"half")
+        raise OpsError("The rest is damaged")
+
+    with pytest.raises(OpsError, match="The rest is damaged"):
+        run(["cat"], timeout_seconds=10, feed=broken)
+
+
+def test_output_is_read_while_the_program_runs_and_its_status_at_the_end() -> None:
+    with output(["sh", "-c", "echo first; cat /dev/zero"], "It failed") as stream:
+        assert stream.read(6) == b"first\n"
+    with (
+        pytest.raises(OpsError, match=r"It failed.*exit status 4: why"),
+        output(["sh", "-c", "echo why >&2; exit 4"], "It failed") as stream,
+    ):
+        assert stream.read(10) == b""
