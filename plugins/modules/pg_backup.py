@@ -85,6 +85,13 @@ options:
     description: How long the dump, and each count of a table, may take, in seconds.
     type: int
     default: 7200
+  manifest_key_file:
+    description:
+      - File with the key that manifests are signed with (HMAC-SHA256), of at least 32 bytes; a line end at its end does not count.
+        Empty signs nothing.
+      - It is refused where others than its owner and group may read it, or others than its owner may change it. It is never shown.
+    type: path
+    default: ""
   metrics_path:
     description: File for a Prometheus text collector, written after a backup was made; empty writes none.
     type: path
@@ -283,9 +290,8 @@ NUMBERS = {
 def work(module: AnsibleModule) -> dict[str, Any]:
     options = module.params
     server = Server(**{name: options[name] for name in ("host", "port", "database", "credentials_dir", "ca_file", "timeout_seconds")})
-    order = Order(
-        server, **{name: options[name] for name in ("directory", "metrics_path", *NUMBERS)}, retention=Policy(**options["retention"])
-    )
+    names = ("directory", "metrics_path", "manifest_key_file", *NUMBERS)
+    order = Order(server, retention=Policy(**options["retention"]), **{name: options[name] for name in names})
     outcome = (predict if module.check_mode else back_up)(order, Progress(options["progress_path"]))
     return outcome.to_result(order.directory)
 
@@ -300,6 +306,7 @@ def main() -> None:
             **{name: {"type": "int", "default": default} for name, default in NUMBERS.items()},
             "retention": {"type": "dict", "default": PRESET, "options": {name: {"type": "int", "default": 0} for name in RULES}},
             "metrics_path": {"type": "path", "default": ""},
+            "manifest_key_file": {"type": "path", "default": "", "no_log": False},
         },
         supports_check_mode=True,
     )

@@ -60,6 +60,21 @@ options:
     description: How old the newest backup may be, in seconds, whichever backup is verified; 0 for any age. An older one is a finding.
     type: int
     default: 0
+  manifest_key_file:
+    description:
+      - File with the key that manifests are signed with (HMAC-SHA256), of at least 32 bytes; a line end at its end does not count.
+        Empty does not check signatures.
+      - It is refused where others than its owner and group may read it, or others than its owner may change it. It is never shown.
+      - A manifest that was changed, or that is not signed, has failed. One of another key, or without the file, could not be verified.
+    type: path
+    default: ""
+  accept_unsigned:
+    description:
+      - Whether a manifest that is not signed is taken where O(manifest_key_file) is given; without it that one has failed, as who can
+        forge it can also take its signature away.
+      - It is for the time until the backups from before the key are gone.
+    type: bool
+    default: false
   scratch_dir:
     description:
       - Where the server lives, on a disk with room for the database. It is made where it does not exist.
@@ -170,10 +185,10 @@ reason:
 differences:
   description:
     - What is otherwise than the manifest says, each with C(kind), C(subject), C(expected) and C(found).
-    - The C(kind) is one of C(manifest), C(other_backup), C(other_database), C(other_server), C(file_missing), C(file_unexpected),
-      C(file_size), C(file_content), C(file_unreadable), C(dump_unreadable), C(entry_missing), C(entry_unexpected), C(entry_changed),
-      C(dump_empty), C(dump_cut), C(roles), C(role_missing), C(restore), C(table_missing), C(table_unexpected), C(rows),
-      C(view_not_populated) and C(sequence).
+    - The C(kind) is one of C(manifest), C(signature), C(signature_missing), C(other_backup), C(other_database), C(other_server),
+      C(file_missing), C(file_unexpected), C(file_size), C(file_content), C(file_unreadable), C(dump_unreadable), C(entry_missing),
+      C(entry_unexpected), C(entry_changed), C(dump_empty), C(dump_cut), C(roles), C(role_missing), C(restore), C(table_missing),
+      C(table_unexpected), C(rows), C(view_not_populated) and C(sequence).
   returned: always
   type: list
   elements: dict
@@ -230,8 +245,8 @@ findings:
   description:
     - What deserves a word, each with C(id), C(severity), C(subject), C(summary), C(evidence) and C(remedy).
     - The C(id) is one of C(backup_failed_verification), C(backup_not_verified), C(backup_too_old), C(restore_too_slow),
-      C(sequence_behind_column), C(verification_not_recorded), C(verification_metrics_not_written) and C(records_damaged), of dumps also
-      C(backup_unattested), C(dump_without_roles) and C(dump_without_rows).
+      C(sequence_behind_column), C(verification_not_recorded), C(verification_metrics_not_written), C(signature_not_checked),
+      C(manifest_unsigned) and C(records_damaged), of dumps also C(backup_unattested), C(dump_without_roles) and C(dump_without_rows).
   returned: always
   type: list
   elements: dict
@@ -260,13 +275,17 @@ from ..module_utils._postgres.repository import opened
 from ..module_utils._postgres.verify import NEWEST, Order, Outcome, verify
 from ..module_utils._progress import Progress
 
-TEXTS = {"expected_system_identifier": {"type": "str", "default": ""}, "scratch_dir": {"type": "path", "default": ""}}
+TEXTS = {
+    "expected_system_identifier": {"type": "str", "default": ""},
+    "scratch_dir": {"type": "path", "default": ""},
+    "manifest_key_file": {"type": "path", "default": "", "no_log": False},
+}
 NUMBERS = {"max_age_seconds": 0, "jobs": 2, "timeout_seconds": 7200, "rto_target_seconds": 14400}
 
 
 def work(module: AnsibleModule) -> dict[str, Any]:
     options = module.params
-    asked = Asked(**{name: options[name] for name in ("level", "database", *TEXTS, "jobs", "timeout_seconds")})
+    asked = Asked(**{name: options[name] for name in ("level", "database", *TEXTS, "jobs", "timeout_seconds", "accept_unsigned")})
     names = ("backup", "max_age_seconds", "rto_target_seconds", "metrics_path", "accept_recorded")
     order = Order(**{name: options[name] for name in names}, asked=asked)
     outcome = _outcome(options, order, Progress(options["progress_path"]), check=module.check_mode)
@@ -297,6 +316,7 @@ def main() -> None:
             "level": {"type": "str", "choices": list(LEVELS), "default": LEVELS[-1]},
             "require_passed": {"type": "bool", "default": True},
             "accept_recorded": {"type": "bool", "default": False},
+            "accept_unsigned": {"type": "bool", "default": False},
             "metrics_path": {"type": "path", "default": ""},
         },
         required_one_of=[("directory", "path")],

@@ -67,6 +67,19 @@ options:
       - Where nothing better is left, name the O(backup) and say V(false).
     type: bool
     default: true
+  manifest_key_file:
+    description:
+      - File with the key that manifests are signed with (HMAC-SHA256), of at least 32 bytes; a line end at its end does not count.
+        Empty does not check signatures.
+      - It is refused where others than its owner and group may read it, or others than its owner may change it. It is never shown.
+    type: path
+    default: ""
+  accept_unsigned:
+    description:
+      - Whether a manifest that is not signed is taken where O(manifest_key_file) is given; without it that one is refused.
+      - It is for the time until the backups from before the key are gone.
+    type: bool
+    default: false
   jobs:
     description: Tables that are loaded, and indexes that are built, at the same time.
     type: int
@@ -251,6 +264,7 @@ from ..module_utils._postgres.undo import undone
 from ..module_utils._progress import Progress
 from ..module_utils._tls import Credentials
 
+LATER = ("server_free_bytes", "manifest_key_file", "accept_unsigned")
 NUMBERS = {
     "jobs": 2,
     "restore_timeout_seconds": 14400,
@@ -284,7 +298,7 @@ def _outcome(options: dict[str, Any], progress: Progress, *, check: bool) -> Out
     if options["state"] == "undone":
         return undone(target, policy, progress, read_seconds=limit, lose_rows=options["lose_rows_written_since"], check=check)
     repository = opened(options["directory"], options["database"])
-    order = Order(options["backup"], options["require_proven"], options["jobs"], limit, options["server_free_bytes"])
+    order = Order(options["backup"], options["require_proven"], options["jobs"], limit, *(options[name] for name in LATER))
     return Restore(target, policy, repository, order, progress).run(check=check)
 
 
@@ -301,6 +315,8 @@ def main() -> None:
             "state": {"type": "str", "choices": ["restored", "undone"], "default": "restored"},
             "backup": {"type": "str", "default": NEWEST_PROVEN},
             "require_proven": {"type": "bool", "default": True},
+            "manifest_key_file": {"type": "path", "default": "", "no_log": False},
+            "accept_unsigned": {"type": "bool", "default": False},
             "lose_rows_written_since": {"type": "bool", "default": False},
         },
         supports_check_mode=True,

@@ -17,6 +17,7 @@ from .._errors import OpsError
 from .._metrics import Gauge, write_metrics
 from .._progress import Progress
 from .._report.finding import Finding
+from . import signing
 from .keep import History, history, hold, judge, judge_schedule, standing
 from .make import Maker
 from .manifest import Manifest
@@ -29,6 +30,7 @@ from .retention import Policy, fates
 def predict(order: Order, progress: Progress) -> Outcome:
     """What a backup would do, from the same questions and its own history; nothing is written."""
     progress.phase("preflight")
+    signing.key(order.manifest_key_file)
     ready = _ready(order)
     repository = ready.repository
     repository.refuse_locked("pg_backup")
@@ -49,13 +51,13 @@ def back_up(order: Order, progress: Progress) -> Outcome:
     """Make a backup, publish it, and delete those that are not needed any more."""
     os.umask(0o077)
     progress.phase("preflight")
-    ready = _ready(order)
+    key, ready = signing.key(order.manifest_key_file), _ready(order)
     repository = opened(order.directory, order.server.database, create=True)
     progress.phase("lock")
     with repository.locked("pg_backup", order.lock_wait_seconds):
         begun = time.monotonic()
         # Whoever was waited for may have made one.
-        maker = Maker(order, replace(ready, history=history(repository)), progress)
+        maker = Maker(order, replace(ready, history=history(repository)), progress, key)
         outcome = Outcome(before=repository.backups())
         _clean(repository, outcome)
         made = maker.make(repository.new_name())

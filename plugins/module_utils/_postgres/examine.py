@@ -13,7 +13,7 @@ from typing import Any
 from .._deadline import Deadline
 from .._errors import OpsError
 from .._progress import Progress
-from . import accounts, compare, files, load, manifest, scratch
+from . import accounts, compare, files, load, manifest, scratch, signing
 from .compare import Comparison
 from .connection import session
 from .contents import EntryDifference
@@ -37,6 +37,8 @@ class Asked:
     scratch_dir: str
     jobs: int
     timeout_seconds: float
+    manifest_key_file: str = ""
+    accept_unsigned: bool = False
 
     def __post_init__(self) -> None:
         for name in ("jobs", "timeout_seconds"):
@@ -129,6 +131,8 @@ class _Examination:
         """The manifest can be relied on, and is of the backup, the database and the server that it should be of."""
         self.progress.phase("manifest")
         found = self.seen.manifest = manifest.load(self.path)
+        trusted = signing.key(self.asked.manifest_key_file)
+        self.seen.differences += signing.differences(found, trusted, accept_unsigned=self.asked.accept_unsigned)
         if found.id != self.path.name:
             self.seen.differ("other_backup", manifest.FILE_NAME, self.path.name, found.id)
         if found.database.name != self.asked.database:

@@ -24,6 +24,7 @@ from .manifest import Manifest
 from .order import Order
 from .ready import Ready
 from .records import now
+from .signing import Key
 from .snapshot import Snapshot, held
 
 _ATTEMPTS = 3
@@ -36,6 +37,7 @@ class Maker:
     order: Order
     ready: Ready
     progress: Progress
+    key: Key | None = None
 
     def make(self, name: str) -> Manifest:
         """All or nothing: what cannot be finished is removed, and what is killed bears a name that no backup has."""
@@ -43,6 +45,7 @@ class Maker:
         try:
             directory.mkdir(mode=0o700)
             made = self._fill(directory, name)
+            made = self.key.sign(made) if self.key else made
             self.progress.phase("publish")
             write(Wanted(directory / manifest.FILE_NAME, 0o600, made.render().encode()))
             sync_directory(directory)

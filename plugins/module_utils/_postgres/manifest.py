@@ -79,6 +79,14 @@ class ServerFacts:
 
 
 @dataclass(frozen=True)
+class Signature:
+    """Which key has signed, and what."""
+
+    key_id: str
+    hmac_sha256: str
+
+
+@dataclass(frozen=True)
 class Manifest:
     """Times are RFC 3339 in UTC; C(roles) are those that objects and grants of the database name, C(accounts) all of the server.
 
@@ -101,6 +109,7 @@ class Manifest:
     files: tuple[BackupFile, ...]
     warnings: tuple[str, ...]
     properties: Properties | None = None
+    signature: Signature | None = None
 
     @property
     def bytes(self) -> int:
@@ -113,15 +122,21 @@ class Manifest:
 
     @property
     def sha256(self) -> str:
-        """That of the document without this line of it."""
+        """That of the document without this line of it, and without its signature."""
         return _digest(self._document())
 
+    @property
+    def signed_text(self) -> str:
+        return _canonical(self._document())
+
     def render(self) -> str:
-        """The document with its own SHA-256."""
-        return _canonical({**self._document(), "sha256": self.sha256})
+        """The document with its own SHA-256 and, where it has one, its signature."""
+        signed = {"signature": asdict(self.signature)} if self.signature else {}
+        return _canonical({**self._document(), "sha256": self.sha256, **signed})
 
     def _document(self) -> dict[str, Any]:
-        return {"schema": SCHEMA, "schema_version": SCHEMA_VERSION, **asdict(self)}
+        fields = {key: value for key, value in asdict(self).items() if key != "signature"}
+        return {"schema": SCHEMA, "schema_version": SCHEMA_VERSION, **fields}
 
 
 def load(directory: Path) -> Manifest:
@@ -160,7 +175,7 @@ def _parsed(document: Any) -> Manifest:
     if document["schema_version"] != SCHEMA_VERSION:
         remedy = "Use the release of the collection that made the backup, or a newer one."
         raise ManifestError(f"The manifest has version {document['schema_version']!r}; known is {SCHEMA_VERSION}", remedy=remedy)
-    said = str(document.pop("sha256"))
+    said, signature = str(document.pop("sha256")), document.pop("signature", None)
     if not hmac.compare_digest(said, _digest(document)):
         raise ManifestError("The manifest is damaged", cause="its content does not match its own SHA-256", remedy="Use another backup.")
     fields = {key: value for key, value in document.items() if key not in ("schema", "schema_version")}
@@ -172,7 +187,7 @@ def _parsed(document: Any) -> Manifest:
         fields["properties"] = Properties.parsed(fields["properties"])
     for file in fields["files"]:
         _refuse_outside(file.path)
-    return Manifest(**fields)
+    return Manifest(**fields, signature=Signature(**{key: str(value) for key, value in signature.items()}) if signature else None)
 
 
 def _refuse_outside(path: str) -> None:

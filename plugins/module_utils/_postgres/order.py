@@ -28,6 +28,7 @@ class Order:
     table_lock_timeout_seconds: float
     dump_timeout_seconds: float
     metrics_path: str
+    manifest_key_file: str = ""
 
     def __post_init__(self) -> None:
         least = {"jobs": 1, "interval_seconds": 0, "rpo_target_seconds": 1, "lock_wait_seconds": 0}

@@ -45,6 +45,8 @@ class Order:
     jobs: int
     timeout_seconds: float
     server_free_bytes: int
+    manifest_key_file: str = ""
+    accept_unsigned: bool = False
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,8 @@ class Planner:
         )
 
     def _refuse_damaged(self, path: Path) -> None:
-        asked = Asked("checksum", self.target.database, "", "", self.order.jobs, self.order.timeout_seconds)
+        signed = (self.order.manifest_key_file, self.order.accept_unsigned)
+        asked = Asked("checksum", self.target.database, "", "", self.order.jobs, self.order.timeout_seconds, *signed)
         seen = examine(path, asked, self.progress)
         if seen.verdict != PASSED:
             raise OpsError(

@@ -16,6 +16,7 @@ from .._metrics import Gauge, write_metrics
 from .._progress import Progress
 from .._report.finding import Finding
 from .._version import VERSION
+from . import signing
 from .connection import forget_environment
 from .contents import EntryDifference
 from .examine import COUNTED, FAILED, PASSED, UNKNOWN, VERDICTS, Asked, Seen, examine, foresee
@@ -104,7 +105,7 @@ def verify(repository: Repository, order: Order, progress: Progress, *, check: b
         age_seconds=age,
         fresh=fresh,
     )
-    outcome.findings += [*judgements(order, outcome), *map(sequence_behind, seen.behind)]
+    outcome.findings += [*judgements(order, outcome), *_signature(order, outcome, seen), *map(sequence_behind, seen.behind)]
     if not check:
         outcome.findings += _recorded(repository, outcome, seen)
         outcome.findings += _measured(repository, order, outcome)
@@ -159,7 +160,10 @@ def _recorded_pass(repository: Repository, order: Order, backup: str) -> Outcome
     path = repository.path(backup)
     try:
         manifest = load(path)
-    except ManifestError:
+        trusted = signing.key(order.asked.manifest_key_file)
+        if any(signing.differences(manifest, trusted, accept_unsigned=order.asked.accept_unsigned)):
+            return None
+    except OpsError:
         return None
     wanted = order.asked.expected_system_identifier
     records = repository.records()
@@ -235,6 +239,18 @@ def judgements(order: Order, outcome: Outcome) -> Iterator[Finding]:
             f"{outcome.restore_seconds:.0f} seconds on a server that need not survive; the target is {order.rto_target_seconds:g}",
             "Restore with more jobs or on a faster disk, or agree on another target.",
         )
+
+
+def _signature(order: Order, outcome: Outcome, seen: Seen) -> Iterator[Finding]:
+    """What is not known of who has written the manifest, where nobody minds."""
+    given = bool(order.asked.manifest_key_file)
+    if seen.manifest and seen.manifest.signature and not given:
+        evidence, remedy = f"key {seen.manifest.signature.key_id}", "Name the key with manifest_key_file."
+        text = "its manifest is signed, and nobody looked whether the signature is right, as no key was given"
+        yield Finding("signature_not_checked", "info", outcome.backup, text, evidence, remedy)
+    if seen.manifest and not seen.manifest.signature and given and order.asked.accept_unsigned:
+        remedy = "Leave accept_unsigned away when the backups from before the key are gone."
+        yield Finding("manifest_unsigned", "warning", outcome.backup, "its manifest is not signed", "accept_unsigned allows it", remedy)
 
 
 def sequence_behind(sequence: EntryDifference) -> Finding:
