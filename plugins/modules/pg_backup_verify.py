@@ -127,6 +127,7 @@ attributes:
 requirements:
   - psycopg >= 3.1
   - the programs of PostgreSQL, for V(full) with its server, of the major version that the backup is of
+  - zstd
 """
 
 EXAMPLES = r"""
@@ -186,9 +187,9 @@ differences:
   description:
     - What is otherwise than the manifest says, each with C(kind), C(subject), C(expected) and C(found).
     - The C(kind) is one of C(manifest), C(signature), C(signature_missing), C(other_backup), C(other_database), C(other_server),
-      C(file_missing), C(file_unexpected), C(file_size), C(file_content), C(file_unreadable), C(dump_unreadable), C(entry_missing),
-      C(entry_unexpected), C(entry_changed), C(dump_empty), C(dump_cut), C(roles), C(role_missing), C(restore), C(table_missing),
-      C(table_unexpected), C(rows), C(view_not_populated) and C(sequence).
+      C(file_missing), C(file_unexpected), C(file_size), C(file_content), C(file_unreadable), C(end_marker), C(dump_unreadable),
+      C(entry_missing), C(entry_unexpected), C(entry_changed), C(dump_empty), C(dump_cut), C(roles), C(role_missing), C(restore),
+      C(table_missing), C(table_unexpected), C(rows), C(view_not_populated) and C(sequence).
   returned: always
   type: list
   elements: dict

@@ -81,7 +81,9 @@ options:
     type: bool
     default: false
   jobs:
-    description: Tables that are loaded, and indexes that are built, at the same time.
+    description:
+      - Tables that are loaded, and indexes that are built, at the same time. Each table is decompressed and loaded by one session; only
+        large objects are decompressed on disk first, in the system's temporary directory.
     type: int
     default: 2
   restore_timeout_seconds:
@@ -135,6 +137,7 @@ attributes:
 requirements:
   - psycopg >= 3.1
   - pg_restore, pg_dump and psql of the server's major version or a newer one, and of the one that made the backup
+  - zstd
 """
 
 EXAMPLES = r"""

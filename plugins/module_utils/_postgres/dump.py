@@ -7,14 +7,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+from .._deadline import Deadline
 from .._errors import OpsError
 from .._files import sync_directory
 from .._process import Completed, run
 from .._tls import Credentials
+from . import compressed
+from .compressed import SUFFIX, Plain
+from .compressor import Compressor
 from .connection import Server, libpq_environment, named
 from .contents import Entry, entries
 from .manifest import BackupFile, hash_file
@@ -25,19 +30,29 @@ DUMP = "dump"
 GLOBALS = "globals.sql"
 _ROWS = re.compile(r"\d+; \d+ \d+ (?:TABLE DATA|BLOBS|BLOB DATA) ")
 _FULL = "No space left on device"
+_MORE_ROOM = "Give the directory of backups more room."
 # A lock that the main process waited for, and one that a worker would have had to wait for.
 _LOCKED = ("Query was: LOCK TABLE", "could not obtain lock")
 
 
 @dataclass(frozen=True)
+class Dumped:
+    """What pg_dump warned of, and what the compressed files hold, by their names."""
+
+    warnings: list[str]
+    plain: Mapping[str, Plain]
+
+
+@dataclass(frozen=True)
 class Dumper:
-    """The programs, the database they read, and how long each may take."""
+    """The programs, the database they read, how long each may take, and how much is compressed (1 to 19)."""
 
     programs: Programs
     server: Server
     who: Credentials
     timeout_seconds: float
     lock_timeout_seconds: float
+    compression_level: int
 
     def globals(self, path: Path) -> str:
         """Write roles, memberships and settings of the whole server, without passwords, and give what was written."""
@@ -46,14 +61,18 @@ class Dumper:
         # It is in the encoding of the database.
         return without_restrict(path.read_text(encoding="utf-8", errors="surrogateescape"))
 
-    def dump(self, snapshot: Snapshot, directory: Path, *, jobs: int, advance: Callable[[float], None]) -> list[str]:
-        """Write the database as the snapshot shows it, and give what pg_dump warns of.
-
-        It is compressed by gzip, which pg_restore of PostgreSQL 15 reads, at the level that costs least.
-        """
+    def dump(self, snapshot: Snapshot, directory: Path, *, jobs: int, advance: Callable[[float], None]) -> Dumped:
+        """Write the database as the snapshot shows it, each file compressed as soon as it is finished."""
         argv = [self.programs["pg_dump"], "--format=directory", f"--file={directory}", f"--jobs={jobs}", f"--snapshot={snapshot.name}"]
-        argv += ["--compress=1", "--no-sync", "--no-password", f"--lock-wait-timeout={int(self.lock_timeout_seconds * 1000)}"]
-        done = self._run(argv, lambda: advance(size(directory)))
+        argv += ["--compress=0", "--no-sync", "--no-password", f"--lock-wait-timeout={int(self.lock_timeout_seconds * 1000)}"]
+        deadline = Deadline(self.timeout_seconds, "dump_timeout_seconds")
+        with Compressor(compressed.program(), directory, self.compression_level, jobs, deadline) as compressor:
+            done = self._run(argv, started=compressor.follow, while_running=lambda: advance(compressor.look()))
+            said = self._warned(done, snapshot)
+            return Dumped(said, compressor.finish())
+
+    def _warned(self, done: Completed, snapshot: Snapshot) -> list[str]:
+        """What pg_dump warns of; a dump that failed is an error."""
         if done.returncode and any(word in done.stderr for word in _LOCKED):
             raise OpsError(
                 "The dump failed: somebody wants a table for himself, and the dump would wait behind him",
@@ -61,16 +80,15 @@ class Dumper:
                 cause=snapshot.blockers(),
                 remedy="Run the backup when no migration or TRUNCATE is at work.",
             )
-        remedy = "Give the directory of backups more room." if _FULL in done.stderr else "What pg_dump says tells what it lacks."
+        remedy = _MORE_ROOM if _FULL in done.stderr else "What pg_dump says tells what it lacks."
         return warnings(done.check("The dump failed", remedy=remedy).stderr)
 
     def entries(self, directory: Path) -> tuple[Entry, ...]:
         """What the dump consists of, as pg_restore reads it back."""
         return tuple(entries(statements(self.programs, directory, self.timeout_seconds)))
 
-    def _run(self, argv: list[str], while_running: Callable[[], None] | None = None) -> Completed:
-        environment = libpq_environment(self.server, self.who)
-        return run(argv, timeout_seconds=self.timeout_seconds, environment=environment, while_running=while_running)
+    def _run(self, argv: list[str], **options: Any) -> Completed:
+        return run(argv, timeout_seconds=self.timeout_seconds, environment=libpq_environment(self.server, self.who), **options)
 
 
 def statements(programs: Programs, directory: Path, timeout_seconds: float) -> str:
@@ -98,9 +116,9 @@ def warnings(stderr: str) -> list[str]:
     return found
 
 
-def size(directory: Path) -> int:
-    """Bytes of all files below a directory."""
-    return sum(path.lstat().st_size for path in files(directory))
+def size(directory: Path, *, compressed: bool = True) -> int:
+    """Bytes of all files below a directory, of those that are not compressed alone where it is said."""
+    return sum(path.lstat().st_size for path in files(directory) if compressed or path.suffix != SUFFIX)
 
 
 def files(directory: Path) -> Iterator[Path]:
@@ -112,8 +130,8 @@ def files(directory: Path) -> Iterator[Path]:
             yield path
 
 
-def sealed(directory: Path, advance: Callable[[float], None]) -> tuple[BackupFile, ...]:
-    """Every file with its SHA-256; each of them, and each directory, has reached the disk."""
+def sealed(directory: Path, advance: Callable[[float], None], plain: Mapping[str, Plain]) -> tuple[BackupFile, ...]:
+    """Every file with its SHA-256, and what a compressed one holds; each of them, and each directory, has reached the disk."""
     found, done = [], 0
     for path in files(directory):
         descriptor = os.open(path, os.O_RDONLY)
@@ -121,7 +139,9 @@ def sealed(directory: Path, advance: Callable[[float], None]) -> tuple[BackupFil
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        found.append(BackupFile(str(path.relative_to(directory)), path.stat().st_size, hash_file(path)))
+        held = asdict(plain[path.name]) if path.name in plain else {}
+        whole = {f"plain_{key}": value for key, value in held.items()}
+        found.append(BackupFile(str(path.relative_to(directory)), path.stat().st_size, hash_file(path), **whole))
         done += found[-1].bytes
         advance(done)
     for path in (directory, *(path for path in directory.rglob("*") if path.is_dir())):

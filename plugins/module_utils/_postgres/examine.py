@@ -13,11 +13,13 @@ from typing import Any
 from .._deadline import Deadline
 from .._errors import OpsError
 from .._progress import Progress
-from . import accounts, compare, files, load, manifest, scratch, signing
+from . import accounts, archive, compare, compressed, files, load, manifest, scratch, signing
 from .compare import Comparison
+from .compressed import DamagedFileError
 from .connection import session
 from .contents import EntryDifference
 from .dump import DUMP, GLOBALS
+from .load_error import LoadError
 from .manifest import Manifest, ManifestError
 from .programs import Programs
 from .programs import found as programs_of
@@ -90,8 +92,10 @@ def judged(progress: Progress, look: Callable[[Seen], None]) -> Seen:
         look(seen)
     except ManifestError as error:
         seen.differ("manifest", manifest.FILE_NAME, "one that can be relied on", _told(error))
-    except load.LoadError as error:
+    except LoadError as error:
         seen.differ(error.kind, error.part, "no error", _told(error))
+    except DamagedFileError as error:
+        seen.differ(error.kind, error.path, error.expected, error.found)
     except OpsError as error:
         seen.reason = str(error)
     finally:
@@ -153,6 +157,7 @@ class _Examination:
         return programs_of(load.PROGRAMS, int(self.manifest.pg_dump_version.split(".", maxsplit=1)[0]), newer=False)
 
     def server_programs(self) -> Programs:
+        compressed.program()
         return programs_of(scratch.PROGRAMS, self.manifest.server.major, newer=False)
 
     def statements(self, clients: Programs) -> str:
@@ -176,15 +181,15 @@ class _Examination:
         with scratch.running(self.scratch_directory, programs, self.needs, self.deadline) as server:
             loader = load.Loader(clients, server.server, server.who, self.deadline)
             try:
-                if self._loaded(loader):
+                if self._loaded(loader, server.log.parent):
                     self._compared(loader, statements)
             except OpsError as error:
-                lacking = server.trouble() or (error.cause if isinstance(error, load.LoadError) and error.here else "")
+                lacking = server.trouble() or (error.cause if isinstance(error, LoadError) and error.here else "")
                 if not lacking:
                     raise
                 raise scratch.NoScratchError("The scratch server cannot hold this backup", cause=lacking) from error
 
-    def _loaded(self, loader: load.Loader) -> bool:
+    def _loaded(self, loader: load.Loader, work: Path) -> bool:
         """Roles first, as objects and grants name them; without them a restore is not begun."""
         facts = self.manifest.database
         self.progress.phase("roles")
@@ -207,7 +212,8 @@ class _Examination:
             def watch() -> None:
                 self.progress.advance(min(connection.execute(question, [facts.name]).fetchone()["bytes"], facts.size_bytes))
 
-            loader.restore(self.path / DUMP, facts.name, jobs=self.asked.jobs, while_running=watch)
+            with archive.opened(self.path, self.manifest.files, loader.programs, self.deadline, work) as opened:
+                loader.load(opened, facts.name, load.How(self.asked.jobs, watch, fleeting=True))
         return True
 
     def _compared(self, loader: load.Loader, statements: str) -> None:

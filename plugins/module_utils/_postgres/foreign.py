@@ -20,6 +20,7 @@ from .examine import PASSED, Asked, Seen, judged
 from .foreign_restore import Looked, Restoring, archived
 from .foreign_script import Survey
 from .foreign_source import DIRECTORY, PLAIN, TAR, DumpError, Source, identified
+from .load_error import LoadError
 from .programs import Programs
 from .programs import found as programs_of
 
@@ -83,7 +84,7 @@ class _Verification:
         try:
             survey = Survey().read([done.check("The dump cannot be read").stdout.encode()])
         except OpsError as error:
-            raise load.LoadError("dump_unreadable", self.path.name, error) from error
+            raise LoadError("dump_unreadable", self.path.name, error) from error
         if not survey.major:
             # pg_restore takes a damaged head for an archive of nothing.
             raise DumpError("dump_unreadable", self.path.name, "an archive that tells the version of its server", "one that does not")
@@ -157,7 +158,7 @@ def _blamed(server: scratch.Scratch) -> Iterator[None]:
         yield
     except OpsError as error:
         lacking = server.trouble()
-        if isinstance(error, load.LoadError) and (error.here or _LACKING.search(error.cause)):
+        if isinstance(error, LoadError) and (error.here or _LACKING.search(error.cause)):
             lacking = lacking or error.cause
         if not lacking:
             raise

@@ -18,7 +18,7 @@ It holds the database `$name` of PostgreSQL $version as it was at $at.
 The playbook `endpoint_stats.ops.restore` does what follows, compares more and keeps the old database; this is for a day on which there
 is nothing but this directory.
 
-Needed: the programs of PostgreSQL $major or newer, Python 3, and a superuser of the server, named by `PGHOST`, `PGPORT`, `PGUSER` and
+Needed: the programs of PostgreSQL $major or newer, zstd, Python 3, and a superuser of the server, named by `PGHOST`, `PGPORT`, `PGUSER` and
 `PGPASSWORD`. All commands are typed in the directory of this file.
 
 ## Check the files
@@ -35,13 +35,24 @@ for file in json.load(open("manifest.json"))["files"]:
 END
 ```
 
+## Decompress the dump
+
+It becomes the plain directory that `pg_restore` reads, beside the backup, which stays as it is: $room bytes in a directory that must not
+exist yet.
+
+```sh
+export DUMP="$${DUMP:-/var/tmp/dump-by-hand}"
+cp -R dump "$$DUMP"
+find "$$DUMP" -name '*.zst' -exec zstd --decompress --quiet --rm {} +
+```
+
 ## On a server that has neither the roles nor the database
 
 An error that says that a role exists already, such as your own superuser, does no harm. The roles have no passwords afterwards.
 
 ```sh
 psql --no-psqlrc --dbname=postgres --file=globals.sql
-pg_restore --exit-on-error --create --jobs=$jobs --dbname=postgres dump
+pg_restore --exit-on-error --create --jobs=$jobs --dbname=postgres "$$DUMP"
 export DATABASE=$quoted
 ```
 
@@ -52,7 +63,7 @@ The rights and settings of the database as a whole (`\\l` and `\\drds` of psql) 
 ```sh
 export DATABASE=$beside
 createdb --template=template0 $properties "$$DATABASE"
-pg_restore --exit-on-error --jobs=$jobs --dbname="$$DATABASE" dump
+pg_restore --exit-on-error --jobs=$jobs --dbname="$$DATABASE" "$$DUMP"
 ```
 
 ## Compare the rows, and let the planner know them
@@ -80,8 +91,8 @@ Stop the application first; nobody may be connected. The old database stays unde
 _PROVIDERS = {"icu": "--icu-locale", "builtin": "--builtin-locale"}
 
 
-def text(database: DatabaseFacts, version: str, at: str, jobs: int) -> str:
-    """The guide of one backup."""
+def text(database: DatabaseFacts, version: str, at: str, jobs: int, room: int) -> str:
+    """The guide of one backup; its plain directory takes so many bytes (C(room))."""
     beside = f"{database.name}__by_hand"
     return _TEXT.substitute(
         name=database.name,
@@ -89,6 +100,7 @@ def text(database: DatabaseFacts, version: str, at: str, jobs: int) -> str:
         major=version.split(".", maxsplit=1)[0],
         at=at,
         jobs=jobs,
+        room=f"{room:,}",
         quoted=shlex.quote(database.name),
         beside=shlex.quote(beside),
         properties=shlex.join(_properties(database)),

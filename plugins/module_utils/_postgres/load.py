@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,13 @@ from .._errors import OpsError
 from .._process import Completed, run
 from .._tls import Credentials
 from . import dump
-from .connection import Server, libpq_environment, named
+from .archive import POST_DATA, Archive
+from .connection import Server, libpq_environment, named, session
 from .dump import DUMP, GLOBALS, without_restrict
+from .load_error import LoadError
 from .manifest import DatabaseFacts, Manifest
 from .programs import Programs
+from .streams import Streams
 
 with declare("psycopg", minimum="3.1"):
     import psycopg
@@ -30,23 +34,23 @@ with declare("psycopg", minimum="3.1"):
 PROGRAMS = ("pg_restore", "pg_dump", "psql")
 SCRIPT_OPTIONS = ("--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1", "--output=/dev/null", "--file=-")
 _LOCATION = re.compile(r"^(CREATE TABLESPACE .*) LOCATION '(?:[^']|'')*';$", re.M)
-# A locale that the host of the server does not have: PostgreSQL says so only when something uses it.
-_NO_LOCALE = re.compile(
-    r"invalid (?:LC_\w+|ICU|locale)|could not (?:create locale|open collator)|collation \S+ for encoding \S+ does not exist"
-)
+# What SET UNLOGGED does without rewriting each table, where no crash is survived anyway: it is not refused for partitioned tables, and
+# afterwards everything is as the dump says.
+_UNLOGGED = """
+UPDATE pg_class SET relpersistence = 'u'
+WHERE relpersistence = 'p' AND relkind IN ('r', 't', 'i') AND oid >= 16384 RETURNING oid::int8 AS oid
+"""
+_LOGGED = "UPDATE pg_class SET relpersistence = 'p' WHERE oid = ANY(%s::oid[])"
 
 
-class LoadError(OpsError):
-    """PostgreSQL does not take a part of the backup; C(here) tells whether it lacks what the backup cannot be blamed for."""
+@dataclass(frozen=True)
+class How:
+    """How a dump is loaded: by so many sessions, as a role where one is named; C(fleeting) is a server that is thrown away."""
 
-    def __init__(self, kind: str, part: str, error: OpsError) -> None:
-        super().__init__(error.summary, where=error.where, cause=error.cause)
-        self.kind = kind
-        self.part = part
-
-    @property
-    def here(self) -> bool:
-        return bool(_NO_LOCALE.search(self.cause))
+    jobs: int
+    while_running: Callable[[], None]
+    role: str = ""
+    fleeting: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,18 +69,35 @@ class Loader:
         guarded, argv = f"{restricted()}\n{text}", [self.programs["psql"], *SCRIPT_OPTIONS]
         self.run("roles", GLOBALS, argv, self.server.database, "The roles of the backup could not be made", input_text=guarded)
 
-    def restore(self, directory: Path, database: str, *, jobs: int, while_running: Callable[[], None], role: str = "") -> None:
-        """Load the dump into an empty database, acting as a role where one is named; the first error ends it."""
-        argv = [
-            self.programs["pg_restore"],
-            "--exit-on-error",
-            f"--jobs={jobs}",
-            "--no-password",
-            f"--dbname={named(database)}",
-            *([f"--role={role}"] if role else []),
-            str(directory),
-        ]
-        _check("restore", DUMP, self._run(argv, database, while_running=while_running), "The dump could not be restored")
+    def load(self, archive: Archive, database: str, how: How) -> None:
+        """Load the dump into an empty database; the first error ends it."""
+        self._entries(archive, archive.structure, database, how)
+        with self._unlogged(database) if how.fleeting else nullcontext():
+            streams = Streams(archive, lambda: self._session(database), how.role, how.jobs, how.fleeting, self.deadline)
+            streams.load(how.while_running)
+        for lines in (archive.others, archive.grants):
+            self._entries(archive, lines, database, how)
+        self._entries(archive, archive.listed[POST_DATA], database, how, jobs=how.jobs)
+
+    def _entries(self, archive: Archive, lines: Sequence[str], database: str, how: How, *, jobs: int = 1) -> None:
+        """Entries of the table of contents, by pg_restore."""
+        if lines:
+            acting, options = [f"--role={how.role}"] if how.role else [], ["--use-list=/dev/stdin", f"--jobs={jobs}"]
+            argv = [self.programs["pg_restore"], "--exit-on-error", "--no-password", f"--dbname={named(database)}", *acting, *options]
+            asked = {"input_text": "".join(f"{line}\n" for line in lines), "while_running": how.while_running}
+            self.run("restore", DUMP, [*argv, str(archive.directory)], database, "The dump could not be restored", **asked)
+
+    @contextmanager
+    def _unlogged(self, database: str) -> Iterator[None]:
+        """Rows that are loaded meanwhile are in no log of changes."""
+        with self._session(database) as connection:
+            changed = [row["oid"] for row in connection.execute(_UNLOGGED)]
+        yield
+        with self._session(database) as connection:
+            connection.execute(_LOGGED, (changed,))
+
+    def _session(self, database: str) -> AbstractContextManager[Any]:
+        return session(replace(self.server, database=database), self.who)
 
     def structure(self, database: str) -> str:
         """The statements that make a database's structure."""

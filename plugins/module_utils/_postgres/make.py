@@ -62,21 +62,23 @@ class Maker:
     def _fill(self, directory: Path, name: str) -> Manifest:
         order, progress, begun_at = self.order, self.progress, now()
         who = credentials(order.server.credentials_dir)
-        dumper = Dumper(self.ready.programs, order.server, who, order.dump_timeout_seconds, order.table_lock_timeout_seconds)
+        limits = (order.dump_timeout_seconds, order.table_lock_timeout_seconds)
+        dumper = Dumper(self.ready.programs, order.server, who, *limits, order.compression_level)
         progress.phase("snapshot")
         with self._moment(dumper, directory / GLOBALS) as snapshot:
             described = self._described(snapshot)
             progress.phase("count", sum(table.counted for table in snapshot.tables), "tables")
             rows = snapshot.rows(progress.advance)
-            progress.phase("dump", self.ready.estimated_bytes, "bytes")
-            warnings = dumper.dump(snapshot, directory / DUMP, jobs=order.jobs, advance=progress.advance)
+            progress.phase("dump", self.ready.plain_bytes, "bytes")
+            dumped = dumper.dump(snapshot, directory / DUMP, jobs=order.jobs, advance=progress.advance)
             snapshot.ensure_held()
         progress.phase("read_back")
         entries = dumper.entries(directory / DUMP)
-        text = guide.text(described["database"], described["server"].version, snapshot.at, order.jobs)
+        plain = size(directory / DUMP, compressed=False) + sum(one.bytes for one in dumped.plain.values())
+        text = guide.text(described["database"], described["server"].version, snapshot.at, order.jobs, plain)
         (directory / guide.FILE_NAME).write_text(text, encoding="utf-8")
         progress.phase("checksums", size(directory), "bytes")
-        files = sealed(directory, progress.advance)
+        files = sealed(directory, progress.advance, dumped.plain)
         progress.end()
         owners = {entry.owner for entry in entries if entry.owner not in ("", "-")}
         return Manifest(
@@ -90,7 +92,7 @@ class Maker:
             tables=rows,
             entries=entries,
             files=files,
-            warnings=tuple(warnings),
+            warnings=tuple(dumped.warnings),
         )
 
     @contextmanager

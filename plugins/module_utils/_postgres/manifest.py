@@ -43,11 +43,13 @@ class TableRows:
 
 @dataclass(frozen=True, order=True)
 class BackupFile:
-    """One file of the backup; C(path) is relative to its directory."""
+    """One file of the backup; C(path) is relative to its directory, C(plain_*) are of what a compressed one holds."""
 
     path: str
     bytes: int
     sha256: str
+    plain_bytes: int = 0
+    plain_sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,11 @@ class Manifest:
     def bytes(self) -> int:
         """Size of all files."""
         return sum(file.bytes for file in self.files)
+
+    @property
+    def plain_bytes(self) -> int:
+        """Size of all files before some were compressed."""
+        return sum(file.plain_bytes or file.bytes for file in self.files)
 
     @property
     def rows(self) -> int:

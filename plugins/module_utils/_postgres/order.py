@@ -13,6 +13,9 @@ from .._report.finding import Finding
 from .connection import Server
 from .retention import Fate, Policy
 
+# Those above need gigabytes of memory.
+_HIGHEST_LEVEL = 19
+
 
 @dataclass(frozen=True)
 class Order:
@@ -27,14 +30,17 @@ class Order:
     lock_wait_seconds: float
     table_lock_timeout_seconds: float
     dump_timeout_seconds: float
+    compression_level: int
     metrics_path: str
     manifest_key_file: str = ""
 
     def __post_init__(self) -> None:
         least = {"jobs": 1, "interval_seconds": 0, "rpo_target_seconds": 1, "lock_wait_seconds": 0}
-        for name, value in {**least, "table_lock_timeout_seconds": 1, "dump_timeout_seconds": 1}.items():
+        for name, value in {**least, "table_lock_timeout_seconds": 1, "dump_timeout_seconds": 1, "compression_level": 1}.items():
             if getattr(self, name) < value:
                 raise OpsError(f"{name} must be at least {value}, not {getattr(self, name)}")
+        if self.compression_level > _HIGHEST_LEVEL:
+            raise OpsError(f"compression_level must be at most {_HIGHEST_LEVEL}, not {self.compression_level}")
 
 
 @dataclass

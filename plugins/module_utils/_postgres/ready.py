@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .._errors import OpsError
+from . import compressed
 from .connection import Server, connected
 from .dump import size
 from .facts import database_facts, server_facts
@@ -54,7 +55,7 @@ WHERE NOT pg_has_role(l.lomowner, 'USAGE') AND NOT current_setting('lo_compat_pr
 
 @dataclass(frozen=True)
 class Ready:
-    """What was found, and what the backup will need."""
+    """What was found, and what the backup will need; C(plain_bytes) before it is compressed, which is what it may take meanwhile."""
 
     repository: Repository
     programs: Programs
@@ -64,11 +65,13 @@ class Ready:
     tables: int
     rows: int
     estimated_bytes: int
+    plain_bytes: int
 
 
 def look(server: Server, directory: str, *, jobs: int, metrics_path: str) -> Ready:
     """Refuse, by name, what would end badly."""
     _refuse_metrics(metrics_path)
+    compressed.program()
     repository = opened(directory, server.database, create=True, check=True)
     with connected(server) as connection:
         facts, database = server_facts(connection), database_facts(connection)
@@ -79,9 +82,10 @@ def look(server: Server, directory: str, *, jobs: int, metrics_path: str) -> Rea
         _refuse_unreadable(connection, server)
         _refuse_few_locks(server, _slots(counts["tables"], counts["indexes"], jobs), connection.execute(_SLOTS).fetchone()["slots"])
     earlier = history(repository)
-    estimate = earlier.previous.bytes if earlier.previous else database.size_bytes
-    _refuse_little_space(repository, math.ceil(estimate * _GROWTH) + _FLOOR_BYTES)
-    return Ready(repository, programs, facts, database, earlier, counts["counted"], counts["rows"], estimate)
+    known = earlier.previous
+    estimate, plain = (known.bytes, known.plain_bytes) if known else (database.size_bytes, database.size_bytes)
+    _refuse_little_space(repository, math.ceil(plain * _GROWTH) + _FLOOR_BYTES)
+    return Ready(repository, programs, facts, database, earlier, counts["counted"], counts["rows"], estimate, plain)
 
 
 def _slots(tables: int, indexes: int, jobs: int) -> int:

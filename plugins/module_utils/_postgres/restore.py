@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from .._deadline import Deadline
@@ -16,11 +18,11 @@ from .._deps import declare
 from .._errors import OpsError
 from .._progress import Progress
 from .._report.finding import Finding
-from . import compare, properties
+from . import archive, compare, properties
 from .beside import Ready, look, restoring
 from .contents import EntryDifference
 from .exchange import Exchange, Outcome, Policy, Successor, Target, drop
-from .load import Loader, create_database, statements
+from .load import How, Loader, create_database, statements
 from .repository import Repository
 from .restore_plan import Order, Plan, Planner
 from .written import next_transaction
@@ -121,7 +123,9 @@ class Restore:
             """Asking also keeps the session of the lock from looking dead to whatever is between it and the server."""
             self.progress.advance(min(locker.execute(_SIZE, (oid,)).fetchone()["bytes"], plan.facts.size_bytes))
 
-        self._loader(plan, deadline).restore(plan.dump, plan.facts.name, jobs=self.order.jobs, role=plan.role, while_running=watch)
+        loader, temporary = self._loader(plan, deadline), Path(tempfile.gettempdir())
+        with archive.opened(plan.dump.parent, plan.manifest.files, plan.programs, deadline, temporary) as opened:
+            loader.load(opened, plan.facts.name, How(self.order.jobs, watch, plan.role))
 
     def _compared(self, plan: Plan, deadline: Deadline) -> list[Finding]:
         self.progress.phase("compare", len(plan.manifest.tables), "tables")

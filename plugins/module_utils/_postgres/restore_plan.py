@@ -15,7 +15,7 @@ from typing import Any
 from .._errors import OpsError
 from .._progress import Progress
 from .._report.finding import Finding
-from . import properties
+from . import compressed, properties
 from .beside import Beside, Catalog, look
 from .connection import NoConnectionError
 from .dump import DUMP
@@ -125,6 +125,7 @@ class Planner:
         )
         dumped_by = int(manifest.pg_dump_version.split(".", maxsplit=1)[0])
         programs = found(PROGRAMS, max(side.major, dumped_by))
+        compressed.program()
         self._refuse_damaged(path)
         reused, moment = self._reusable(catalog, manifest), datetime.now(UTC)
         return Plan(

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import contextlib
-import gzip
+import hashlib
 import json
 import shutil
 import subprocess
@@ -16,7 +16,9 @@ from typing import Any
 
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._deadline import Deadline
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import load, manifest
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.compressed import SUFFIX
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.contents import entries
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.manifest import BackupFile
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.programs import found
 
 from tests.integration.app import servers
@@ -55,7 +57,7 @@ class Backup:
         argv = [str(servers.BINARIES / "pg_restore"), "--list", str(self.path / "dump")]
         listed = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
         number = next(line.split(";")[0] for line in listed.splitlines() if f" TABLE DATA public {table} " in line)
-        return self.path / "dump" / f"{number}.dat.gz"
+        return self.path / "dump" / f"{number}.dat.zst"
 
     def forge(self, **changes: Any) -> None:
         """A manifest that says something else, and agrees with itself."""
@@ -70,8 +72,14 @@ class Backup:
     def reseal(self) -> None:
         """A manifest that agrees with the files as they are now."""
         paths = sorted(path for path in self.path.rglob("*") if path.is_file() and path.name != manifest.FILE_NAME)
-        files = [manifest.BackupFile(str(path.relative_to(self.path)), path.stat().st_size, manifest.hash_file(path)) for path in paths]
-        self.forge(files=tuple(files))
+        self.forge(files=tuple(self._file(path) for path in paths))
+
+    def _file(self, path: Path) -> BackupFile:
+        known = (str(path.relative_to(self.path)), path.stat().st_size, manifest.hash_file(path))
+        if path.suffix != SUFFIX:
+            return BackupFile(*known)
+        plain = decompressed(path, check=False)
+        return BackupFile(*known, len(plain), hashlib.sha256(plain).hexdigest())
 
     def replace(self, name: str, change: Callable[[bytes], bytes], *, reseal: bool = False) -> None:
         """Other bytes in a file."""
@@ -85,11 +93,15 @@ class Backup:
 
     def edit_rows(self, table: str, change: Callable[[list[bytes]], list[bytes]]) -> None:
         """Other rows in the dump, with checksums that agree."""
+        self.edit_bytes(table, lambda data: b"".join(change(data.splitlines(keepends=True))))
+
+    def edit_bytes(self, table: str, change: Callable[[bytes], bytes]) -> None:
+        """Other bytes in what was compressed."""
         path = self.data_file(table)
-        before = gzip.decompress(path.read_bytes()).splitlines(keepends=True)
+        before = decompressed(path)
         after = change(before)
         assert before != after
-        path.write_bytes(gzip.compress(b"".join(after)))
+        path.write_bytes(compressed(after))
         self.reseal()
 
     def graft(self, sql: str, *options: str) -> None:
@@ -98,8 +110,9 @@ class Backup:
             dump = self.path / "dump"
             shutil.rmtree(dump)
             where = [f"--host={self.place.directory / 'postgresql'}", f"--port={self.place.postgresql.port}", "--username=admin"]
-            argv = [str(servers.BINARIES / "pg_dump"), "--format=directory", f"--file={dump}", "--compress=1", *where, *options, database]
+            argv = [str(servers.BINARIES / "pg_dump"), "--format=directory", f"--file={dump}", "--compress=0", *where, *options, database]
             subprocess.run(argv, check=True, capture_output=True)
+            subprocess.run(["zstd", "--quiet", "--rm", *dump.glob("[0-9]*.dat")], check=True)
         for path in (dump, *dump.iterdir()):
             support.own(path)
         self.reseal()
@@ -108,6 +121,15 @@ class Backup:
         """A manifest that lists what the dump consists of now."""
         statements = load.statements(found(load.PROGRAMS, 15), self.path / "dump", Deadline(60))
         self.forge(entries=tuple(entries(statements)))
+
+
+def compressed(data: bytes) -> bytes:
+    return subprocess.run(["zstd"], input=data, check=True, capture_output=True).stdout
+
+
+def decompressed(path: Path, *, check: bool = True) -> bytes:
+    """What a file holds, as far as it can be read."""
+    return subprocess.run(["zstd", "--decompress", "--stdout", "--quiet", str(path)], check=check, capture_output=True).stdout
 
 
 def write(path: Path, text: str) -> None:

@@ -29,7 +29,8 @@ SCRATCH = "scratch"
 
 @contextlib.contextmanager
 def restored(place: Place, dump: Path) -> Iterator[None]:
-    """The dump in a database beside the live one."""
+    """The dump in a database beside the live one; its files are plain then."""
+    subprocess.run(["zstd", "--decompress", "--quiet", "--rm", *dump.glob("*.zst")], check=True)
     place.postgresql.sql(f"CREATE DATABASE {SCRATCH} TEMPLATE template0", "postgres")
     try:
         where = [f"--host={place.directory / 'postgresql'}", f"--port={place.postgresql.port}", "--username=admin", f"--dbname={SCRATCH}"]
@@ -329,11 +330,13 @@ def empty_server(place: Place) -> Iterator[servers.PostgreSQL]:
             server.end()
 
 
-def test_the_guide_brings_it_back_on_an_empty_server(backups: Path, empty_server: servers.PostgreSQL) -> None:
+def test_the_guide_brings_it_back_on_an_empty_server(backups: Path, room: Path, empty_server: servers.PostgreSQL) -> None:
     (backup,) = (path for path in backups.iterdir() if path.name.startswith("2"))
     typist = hand(backup, empty_server)
     assert typist.type("Check the files") == ""
-    typist.type("On a server that has neither the roles nor the database")
+    typist.type("Decompress the dump", f"export DUMP={room}/plain")
+    typist.type("On a server that has neither the roles nor the database", f"export DUMP={room}/plain")
+    assert typist.type("Check the files") == ""
     compare = "Compare the rows, and let the planner know them"
     assert typist.type(compare, f"export DATABASE={DATABASE}") == ""
     assert empty_server.sql("SELECT count(*) FROM requests") == str(ROWS)
@@ -343,10 +346,11 @@ def test_the_guide_brings_it_back_on_an_empty_server(backups: Path, empty_server
     assert re.search(rf'"public"."requests_.*{ROWS - 1}.*{ROWS}', typist.type(compare, f"export DATABASE={DATABASE}"))
 
 
-def test_the_guide_brings_it_back_beside_the_live_one(place: Place, backups: Path) -> None:
+def test_the_guide_brings_it_back_beside_the_live_one(place: Place, backups: Path, room: Path) -> None:
     (backup,) = (path for path in backups.iterdir() if path.name.startswith("2"))
     typist = hand(backup, place.postgresql)
-    typist.type("On a server that has the database: beside it")
+    typist.type("Decompress the dump", f"export DUMP={room}/plain")
+    typist.type("On a server that has the database: beside it", f"export DUMP={room}/plain")
     assert typist.type("Compare the rows, and let the planner know them", "export DATABASE=endpoint_stats__by_hand") == ""
     owner = "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'endpoint_stats__by_hand'"
     assert place.postgresql.sql(owner) == "owner"

@@ -41,6 +41,12 @@ def rewritten(backup: Backup, name: str, change: Callable[[str], str], *, reseal
     backup.replace(name, lambda data: change(data.decode()).encode(), reseal=reseal)
 
 
+def rewritten_bytes(backup: Backup, change: Callable[[bytes], bytes]) -> None:
+    """Other bytes in the biggest compressed file, with checksums that agree."""
+    path = backup.data_file(backup.busiest)
+    backup.replace(str(path.relative_to(backup.path)), change, reseal=True)
+
+
 def linked(backup: Backup) -> None:
     path = backup.data_file("endpoints")
     path.rename(backup.path.parent / "elsewhere")
@@ -163,10 +169,20 @@ RESTORED: dict[str, Case] = {
         [("table_unexpected", "public.endpoints")],
     ),
     "rows that are none": Case(
-        lambda backup: backup.edit_rows("endpoints", lambda lines: [b"garbage\n", *lines]), [("restore", "dump")], "invalid input syntax"
+        lambda backup: backup.edit_rows("endpoints", lambda lines: [*lines[:7], b"garbage\n", *lines[7:]]),
+        [("restore", "{endpoints}")],
+        "line 8: invalid input syntax",
     ),
-    "a dump cut at the end of a row": Case(
-        lambda backup: backup.edit_rows(backup.busiest, lambda lines: lines[:1000]), [("rows", "public.{busiest}")], "1000 rows"
+    "a file cut at the end of a row": Case(
+        lambda backup: backup.edit_rows(backup.busiest, lambda lines: lines[:1000]), [("end_marker", "{rows}")], "end without it"
+    ),
+    "a bit flipped in a compressed file": Case(
+        lambda backup: rewritten_bytes(backup, flipped(2000)), [("file_unreadable", "{rows}")], "exit status 1"
+    ),
+    "bytes that are no text in its encoding": Case(
+        lambda backup: backup.edit_rows("endpoints", lambda lines: [lines[0], lines[1].replace(b"/api", b"\xff\xfe"), *lines[2:]]),
+        [("restore", "{endpoints}")],
+        "line 2: invalid byte sequence",
     ),
     "globals without a role": Case(
         lambda backup: rewritten(
@@ -216,7 +232,9 @@ def test_reading_it_shows(name: str, backup: Backup, room: Path) -> None:
 @pytest.mark.parametrize("name", RESTORED)
 def test_restoring_it_shows(name: str, backup: Backup, room: Path) -> None:
     case, busiest = RESTORED[name], backup.busiest
+    known = {"rows": str(backup.data_file(busiest).relative_to(backup.path))}
+    known["endpoints"] = str(backup.data_file("endpoints").relative_to(backup.path))
     case.damage(backup)
     outcome = backup.verify(room)
-    judged(outcome, [(kind, subject.format(busiest=busiest)) for kind, subject in case.expected], case.words)
+    judged(outcome, [(kind, subject.format(busiest=busiest, **known)) for kind, subject in case.expected], case.words)
     assert [path.name for path in (room / "scratch").iterdir()] == [".lock"]

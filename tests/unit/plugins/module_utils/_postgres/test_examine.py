@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._deadline import Deadline
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._errors import OpsError
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import examine
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.load import LoadError
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.load_error import LoadError
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.manifest import ManifestError
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._progress import Progress
 

@@ -13,16 +13,17 @@ DATABASE = backups.manifest().database
 
 
 def test_it_names_the_database_and_the_moment() -> None:
-    text = guide.text(DATABASE, "15.18", "2026-11-25T21:17:01Z", 4)
+    text = guide.text(DATABASE, "15.18", "2026-11-25T21:17:01Z", 4, 1_234_567)
     assert "the database `endpoint_stats` of PostgreSQL 15.18 as it was at 2026-11-25T21:17:01Z" in text
     assert "programs of PostgreSQL 15 or newer" in text
-    assert "pg_restore --exit-on-error --create --jobs=4 --dbname=postgres dump" in text
+    assert 'pg_restore --exit-on-error --create --jobs=4 --dbname=postgres "$DUMP"' in text
+    assert "1,234,567 bytes in a directory" in text
     assert "--owner=owner --encoding=UTF8 --lc-collate=C.UTF-8 --lc-ctype=C.UTF-8" in text
-    assert "$" not in text.replace('"$DATABASE"', "")
+    assert "$" not in text.replace('"$DATABASE"', "").replace('"$DUMP"', "").replace('"${DUMP:-', "")
 
 
 def test_odd_names_are_quoted_for_the_shell_and_for_sql() -> None:
-    text = guide.text(replace(DATABASE, name='a"b; rm $x', owner="o o"), "15.18", "", 1)
+    text = guide.text(replace(DATABASE, name='a"b; rm $x', owner="o o"), "15.18", "", 1, 0)
     assert "export DATABASE='a\"b; rm $x'\n" in text
     assert "export DATABASE='a\"b; rm $x__by_hand'\n" in text
     assert "'--owner=o o'" in text
@@ -34,4 +35,4 @@ def test_odd_names_are_quoted_for_the_shell_and_for_sql() -> None:
     [("icu", "--locale-provider=icu --icu-locale=de-DE"), ("builtin", "--locale-provider=builtin --builtin-locale=de-DE")],
 )
 def test_other_providers_of_locales_are_named(provider: str, options: str) -> None:
-    assert options in guide.text(replace(DATABASE, locale_provider=provider, locale="de-DE"), "17.1", "", 1)
+    assert options in guide.text(replace(DATABASE, locale_provider=provider, locale="de-DE"), "17.1", "", 1, 0)

@@ -22,6 +22,7 @@ LEAST: dict[str, Any] = {
     "lock_wait_seconds": 0,
     "table_lock_timeout_seconds": 1,
     "dump_timeout_seconds": 1,
+    "compression_level": 1,
 }
 
 

@@ -1,0 +1,184 @@
+# Copyright: Endpoint Statistics Operations contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rows from compressed files into tables: decompressed, hashed and sent at the same time, and nowhere on a disk in between.
+
+A table that is kept is loaded by one statement. On a server that is thrown away, several load the parts of a big file.
+"""
+
+from __future__ import annotations
+
+import bisect
+import queue
+import re
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from .._deadline import Deadline
+from .._deps import declare
+from .._errors import OpsError
+from .archive import Archive, Copy
+from .compressed import Block, rows
+from .load_error import LoadError
+
+with declare("psycopg", minimum="3.1"):
+    import psycopg
+    import psycopg.sql
+
+_SPLIT_BYTES = 16 << 20
+_WATCH_SECONDS = 0.5
+_POLL_SECONDS = 0.05
+_LINE = re.compile(r"^COPY .*?, line (\d+)", re.S)
+_STATEMENT_TIMEOUT = "SELECT pg_catalog.set_config('statement_timeout', %s, false)"
+# PostgreSQL keeps timeouts as milliseconds in 31 bits.
+_LONGEST_TIMEOUT_SECONDS = 2_000_000
+# The server was told to end a statement or a session, which says nothing of the rows.
+_ENDED = "57"
+
+
+class _StoppedError(Exception):
+    """Another stream has failed."""
+
+
+@dataclass
+class _Feed:
+    """Parts of one file for several streams, a few at a time."""
+
+    stopped: threading.Event
+    parts: queue.Queue[Block]
+    ended: threading.Event = field(default_factory=threading.Event)
+
+    def fill(self, blocks: Iterable[Block]) -> None:
+        try:
+            for block in blocks:
+                self._put(block)
+        finally:
+            self.ended.set()
+
+    def _put(self, block: Block) -> None:
+        while not self.stopped.is_set():
+            try:
+                return self.parts.put(block, timeout=_POLL_SECONDS)
+            except queue.Full:
+                continue
+        raise _StoppedError
+
+    def __iter__(self) -> Iterator[Block]:
+        while True:
+            ended = self.ended.is_set()
+            try:
+                yield self.parts.get(timeout=_POLL_SECONDS)
+            except queue.Empty:
+                if ended:
+                    return
+
+
+@dataclass
+class Streams:
+    """So many sessions (C(jobs)) that C(connect) opens; C(split) lets several load one table."""
+
+    archive: Archive
+    connect: Callable[[], AbstractContextManager[Any]]
+    role: str
+    jobs: int
+    split: bool
+    deadline: Deadline
+    _free: queue.SimpleQueue[Any] = field(default_factory=queue.SimpleQueue)
+    _stopped: threading.Event = field(default_factory=threading.Event)
+    _errors: list[BaseException] = field(default_factory=list)
+
+    def load(self, while_running: Callable[[], None]) -> None:
+        """All rows; the first error ends it."""
+        copies = sorted(self.archive.copies, key=lambda copy: -copy.file.plain_bytes)
+        big = [copy for copy in copies if self.split and self.jobs > 1 and copy.file.plain_bytes >= _SPLIT_BYTES]
+        with ExitStack() as sessions, ThreadPoolExecutor(self.jobs + 1) as pool:
+            for _ in range(self.jobs):
+                self._free.put(sessions.enter_context(self._session()))
+            try:
+                for copy in big:
+                    feed = _Feed(self._stopped, queue.Queue(self.jobs + 1))
+                    senders = [pool.submit(self._guarded, self._send, copy, feed) for _ in range(self.jobs)]
+                    self._await([pool.submit(self._guarded, feed.fill, self._rows(copy)), *senders], while_running)
+                self._await([pool.submit(self._guarded, self._send, copy, self._rows(copy)) for copy in copies[len(big) :]], while_running)
+            except BaseException:
+                self._stopped.set()
+                pool.shutdown(cancel_futures=True)
+                raise
+
+    @contextmanager
+    def _session(self) -> Iterator[Any]:
+        """It says what pg_restore says before it loads rows, but for how long that may take."""
+        with self.connect() as connection:
+            connection.execute(self.archive.preamble)
+            if self.role:
+                connection.execute(psycopg.sql.SQL("SET ROLE {}").format(psycopg.sql.Identifier(self.role)))
+            milliseconds = int(min(self.deadline.left(), _LONGEST_TIMEOUT_SECONDS) * 1000)
+            connection.execute(_STATEMENT_TIMEOUT, (str(milliseconds),))
+            yield connection
+
+    def _rows(self, copy: Copy) -> Iterator[Block]:
+        return rows(self.archive.backup, copy.file)
+
+    def _refuse_damaged(self, copy: Copy) -> None:
+        """Rows that PostgreSQL does not take are often those of a file that turns out to be damaged further on."""
+        for _ in self._rows(copy):
+            self.deadline.left()
+
+    def _await(self, works: Sequence[Future[None]], while_running: Callable[[], None]) -> None:
+        pending = set(works)
+        while pending:
+            _, pending = wait(pending, timeout=_WATCH_SECONDS, return_when=FIRST_EXCEPTION)
+            if self._errors:
+                raise self._errors[0]
+            self.deadline.left()
+            while_running()
+
+    def _guarded(self, work: Callable[..., None], *arguments: Any) -> None:
+        """The first error is the one that counts; what others run into afterwards follows from it."""
+        try:
+            if not self._stopped.is_set():
+                work(*arguments)
+        except BaseException as error:
+            self._errors.append(error)
+            self._stopped.set()
+            raise
+
+    def _send(self, copy: Copy, blocks: Iterable[Block]) -> None:
+        connection = self._free.get()
+        sent: list[tuple[int, int]] = []
+        count = 0
+        try:
+            with connection.cursor() as cursor, cursor.copy(copy.statement) as stream:
+                for block in blocks:
+                    if self._stopped.is_set():
+                        raise _StoppedError
+                    sent.append((count, block.line))
+                    count += block.lines
+                    stream.write(block.data)
+        except psycopg.Error as error:
+            refused = _refused(copy, error, sent, lost=connection.broken)
+            if isinstance(refused, LoadError):
+                self._refuse_damaged(copy)
+            raise refused from error
+        finally:
+            self._free.put(connection)
+
+
+def _refused(copy: Copy, error: psycopg.Error, sent: Sequence[tuple[int, int]], *, lost: bool) -> OpsError:
+    """What PostgreSQL says of a row, with its line in the file."""
+    said = " ".join(f"{error.diag.message_primary or error} {error.diag.message_detail or ''}".split())
+    if lost or not error.sqlstate or error.sqlstate.startswith(_ENDED):
+        return OpsError("The server ended a session that loaded rows", where=copy.file.path, cause=said, sqlstate=error.sqlstate or "")
+    match = _LINE.match(error.diag.context or "")
+    where = f"line {_in_file(int(match[1]), sent)}: " if match else ""
+    return LoadError("restore", copy.file.path, OpsError("Rows could not be loaded", where=copy.file.path, cause=f"{where}{said}"))
+
+
+def _in_file(line: int, sent: Sequence[tuple[int, int]]) -> int:
+    """The line of the file that is this one of a stream, of whose parts it is known which row they begin with and where they were."""
+    before, first = sent[bisect.bisect_left(sent, (line, 0)) - 1]
+    return first + line - before - 1

@@ -1,0 +1,134 @@
+# Copyright: Endpoint Statistics Operations contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files of rows as zstd gives them back: whole ones are read to the end, of others it is said what is wrong with them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._deadline import Deadline
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._errors import OpsError
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import compressed
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.compressor import Compressor
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.manifest import BackupFile
+
+from tests.integration.app import servers
+from tests.integration.postgres.damage import compressed as packed
+from tests.integration.postgres.damage import flipped
+
+END = b"\\.\n\n\n"
+ROWS = b"".join(b"%d\tvalue %d\\r\\n\\\\.\t\\N\n" % (n, n * n) for n in range(200_000))
+NAME = "dump/3456.dat.zst"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def zstd() -> None:
+    servers.install()
+
+
+def file_of(directory: Path, data: bytes, *, plain: bytes | None = None) -> BackupFile:
+    """A file of these compressed bytes, described as holding those."""
+    path = directory / NAME
+    path.parent.mkdir()
+    path.write_bytes(data)
+    held = compressed_back(path) if plain is None else plain
+    return BackupFile(NAME, len(data), hashlib.sha256(data).hexdigest(), len(held), hashlib.sha256(held).hexdigest())
+
+
+def compressed_back(path: Path) -> bytes:
+    return subprocess.run(["zstd", "--decompress", "--stdout", "--quiet", str(path)], check=False, capture_output=True).stdout
+
+
+@pytest.mark.parametrize("rows", [ROWS, b"1\n", b"\n", b""], ids=["many", "one", "an empty one", "none"])
+def test_rows_come_back_whole_and_say_where_they_were(rows: bytes, tmp_path: Path) -> None:
+    blocks = list(compressed.rows(tmp_path, file_of(tmp_path, packed(rows + END))))
+    assert b"".join(block.data for block in blocks) == rows
+    assert all(block.data.endswith(b"\n") for block in blocks)
+    lines = [block.data.count(b"\n") for block in blocks]
+    assert [(block.line, block.lines) for block in blocks] == [(1 + sum(lines[:n]), count) for n, count in enumerate(lines)]
+    assert (len(blocks) > 3) is (rows == ROWS)
+
+
+DAMAGED: dict[str, tuple[Callable[[], bytes], str]] = {
+    "cut at the end of a row": (lambda: packed(ROWS), "end_marker"),
+    "cut inside a row": (lambda: packed(ROWS[:-5]), "end_marker"),
+    "cut within its end marker": (lambda: packed(ROWS + b"\\"), "end_marker"),
+    "empty": (lambda: packed(b""), "end_marker"),
+    "followed by more rows": (lambda: packed(ROWS + END + b"1\n"), "end_marker"),
+    "followed by a byte": (lambda: packed(ROWS + END + b"x"), "end_marker"),
+    "twice": (lambda: packed(ROWS + END) * 2, "end_marker"),
+    "truncated": (lambda: packed(ROWS + END)[:-1000], "file_unreadable"),
+    "flipped": (lambda: flipped(30_000)(packed(ROWS + END)), "file_unreadable"),
+    "followed by bytes that are not compressed": (lambda: packed(ROWS + END) + b"rest", "file_unreadable"),
+    "not compressed": (lambda: ROWS + END, "file_unreadable"),
+    "without a byte": (lambda: b"", "file_unreadable"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_a_file_is_not_taken_when_it_is(name: str, tmp_path: Path) -> None:
+    make, kind = DAMAGED[name]
+    with pytest.raises(compressed.DamagedFileError) as refused:
+        list(compressed.rows(tmp_path, file_of(tmp_path, make())))
+    assert (refused.value.kind, refused.value.path) == (kind, NAME)
+
+
+def test_what_the_manifest_says_is_compared(tmp_path: Path) -> None:
+    other = ROWS.replace(b"value 49", b"value 50", 1) + END
+    with pytest.raises(compressed.DamagedFileError) as refused:
+        list(compressed.rows(tmp_path, file_of(tmp_path, packed(other), plain=ROWS + END)))
+    assert refused.value.kind == "file_content"
+    assert hashlib.sha256(other).hexdigest() in refused.value.found
+
+
+def compressor(directory: Path) -> Compressor:
+    return Compressor(compressed.program(), directory, 1, 2, Deadline(60))
+
+
+def test_a_file_is_compressed_when_nobody_of_the_dump_has_it_open(tmp_path: Path) -> None:
+    for name in ("1.dat", "2.dat", "blob_3.dat", "toc.dat", "blobs.toc"):
+        (tmp_path / name).write_bytes(ROWS + END)
+    with compressor(tmp_path) as work:
+        assert work.look() == 3 * len(ROWS + END)
+        assert work.plain == {}
+        script = f"exec 3>>{tmp_path}/2.dat; echo open; read line; echo; read line"
+        argv, piped = ["bash", "-c", script], subprocess.PIPE
+        with subprocess.Popen(argv, start_new_session=True, text=True, stdin=piped, stdout=piped) as dump:
+            assert dump.stdout is not None
+            assert dump.stdout.readline() == "open\n"
+            work.follow(dump.pid)
+            work.look()
+            servers.wait_until(lambda: len(work.plain) == 2, "compressed files")
+            assert work.look() == 3 * len(ROWS + END)
+            assert sorted(path.name for path in tmp_path.iterdir()) == ["1.dat.zst", "2.dat", "blob_3.dat.zst", "blobs.toc", "toc.dat"]
+            dump.communicate("\n\n")
+        assert work.finish().keys() == {"1.dat.zst", "2.dat.zst", "blob_3.dat.zst"}
+    assert compressed_back(tmp_path / "2.dat.zst") == ROWS + END
+    assert work.plain["2.dat.zst"] == compressed.Plain(len(ROWS + END), hashlib.sha256(ROWS + END).hexdigest())
+
+
+@pytest.mark.parametrize("rows", [ROWS, b"", ROWS + END + b"more\n"], ids=["cut", "empty", "followed"])
+def test_a_dump_that_lacks_an_end_marker_is_no_backup(rows: bytes, tmp_path: Path) -> None:
+    (tmp_path / "1.dat").write_bytes(rows)
+    with compressor(tmp_path) as work, pytest.raises(compressed.DamagedFileError):
+        work.finish()
+    assert (tmp_path / "1.dat").read_bytes() == rows
+
+
+def test_a_file_that_cannot_be_compressed_stays_and_ends_the_backup(tmp_path: Path) -> None:
+    (tmp_path / "1.dat").write_bytes(END)
+    (tmp_path / "1.dat.zst").mkdir()
+    with compressor(tmp_path) as work, pytest.raises(OpsError, match="could not be compressed"):
+        work.finish()
+    assert (tmp_path / "1.dat").read_bytes() == END
+
+
+def test_a_host_without_zstd_is_told_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(os.environ, "PATH", "/nonexistent")
+    with pytest.raises(OpsError, match="Install the package zstd"):
+        compressed.program()
