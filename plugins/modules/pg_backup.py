@@ -12,8 +12,8 @@ version_added: 0.1.0
 description:
   - Dumps one database in directory format, with several workers and one snapshot that is taken behind locks on all tables, together
     with the roles of the server without their passwords. Each file is compressed by zstd as soon as pg_dump has closed it.
-  - The manifest holds the rows of each table in that very snapshot, every object of the database, and the SHA-256 of every file, so that
-    a restore can be compared with it.
+  - The manifest holds the number of rows of each table in that very snapshot and sums of their content, every object of the database,
+    and the SHA-256 of every file, so that a restore can be compared with it.
   - A backup gets its name when all of it is on disk; what a killed run leaves is recognised and removed by the next one.
     Older backups are deleted only after a new one was made, and the newest that a restore has proven is never deleted.
   - The role needs C(CONNECT) and membership in C(pg_read_all_data). It is refused, before anything is written, where it may not read all
@@ -87,7 +87,7 @@ options:
     type: int
     default: 60
   dump_timeout_seconds:
-    description: How long the dump, and each count of a table, may take, in seconds.
+    description: How long the dump, and the reading of each table for the manifest, may take, in seconds.
     type: int
     default: 7200
   manifest_key_file:
@@ -171,7 +171,7 @@ rows:
   type: int
   sample: 250000
 tables:
-  description: Tables whose rows were counted.
+  description: Tables whose content the manifest holds.
   returned: success
   type: int
   sample: 8
@@ -179,7 +179,7 @@ seconds:
   description: Seconds of each phase. In check mode the medians of the newest backups.
   returned: success
   type: dict
-  sample: {"preflight": 0.2, "snapshot": 0.3, "count": 0.1, "dump": 2.9, "read_back": 0.1, "checksums": 0.1, "publish": 0.1}
+  sample: {"preflight": 0.2, "snapshot": 0.3, "dump": 2.9, "content": 0.1, "read_back": 0.1, "checksums": 0.1, "publish": 0.1}
 duration_seconds:
   description: From the moment nobody else was at work to the publication. In check mode as expected, null where there is no backup yet.
   returned: success

@@ -10,8 +10,8 @@ module: pg_backup_verify
 short_description: Prove a backup of PostgreSQL by restoring it on a server that is thrown away
 version_added: 0.1.0
 description:
-  - Reads every file of a backup that M(endpoint_stats.ops.pg_backup) made, restores it on a server of its own, and compares roles, rows,
-    objects, materialized views and sequences with what the manifest says of the database in the dump's own snapshot.
+  - Reads every file of a backup that M(endpoint_stats.ops.pg_backup) made, restores it on a server of its own, and compares roles, the
+    content of tables, objects, materialized views and sequences with what the manifest says of the database in the dump's own snapshot.
   - The verdict is one of three. V(passed) is said only where everything the level asks for was looked at and is equal.
     V(failed) names every difference. V(could_not_verify) says nothing of the backup; something is missing where it was looked at,
     or the time was up.
@@ -189,7 +189,7 @@ differences:
     - The C(kind) is one of C(manifest), C(signature), C(signature_missing), C(other_backup), C(other_database), C(other_server),
       C(file_missing), C(file_unexpected), C(file_size), C(file_content), C(file_unreadable), C(end_marker), C(dump_unreadable),
       C(entry_missing), C(entry_unexpected), C(entry_changed), C(dump_empty), C(dump_cut), C(roles), C(role_missing), C(restore),
-      C(table_missing), C(table_unexpected), C(rows), C(view_not_populated) and C(sequence).
+      C(table_missing), C(table_unexpected), C(rows), C(content), C(view_not_populated) and C(sequence).
   returned: always
   type: list
   elements: dict
@@ -246,8 +246,9 @@ findings:
   description:
     - What deserves a word, each with C(id), C(severity), C(subject), C(summary), C(evidence) and C(remedy).
     - The C(id) is one of C(backup_failed_verification), C(backup_not_verified), C(backup_too_old), C(restore_too_slow),
-      C(sequence_behind_column), C(verification_not_recorded), C(verification_metrics_not_written), C(signature_not_checked),
-      C(manifest_unsigned) and C(records_damaged), of dumps also C(backup_unattested), C(dump_without_roles) and C(dump_without_rows).
+      C(sequence_behind_column), C(generated_columns_differ), C(verification_not_recorded), C(verification_metrics_not_written),
+      C(signature_not_checked), C(manifest_unsigned) and C(records_damaged), of dumps also C(backup_unattested), C(dump_without_roles)
+      and C(dump_without_rows).
   returned: always
   type: list
   elements: dict

@@ -6,14 +6,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .._deps import declare
+from .content import Answer, Opened, Questions, answers, known
 from .contents import Entry, EntryDifference, differences, entries
-from .manifest import Manifest, TableRows
-from .snapshot import TABLES
+from .manifest import KnownAnswer, Manifest, TableContent
 
 with declare("psycopg", minimum="3.1"):
     import psycopg
@@ -40,30 +40,55 @@ WHERE NOT q.seqcycle ORDER BY 1, 2
 
 @dataclass(frozen=True)
 class Comparison:
-    """What differs, how many were looked at, and how many rows those have."""
+    """What differs, how many were looked at, and how many rows those have; C(odd) is what differs and may.
+
+    Columns that are generated are computed anew by a restore: where their function is another one since, the database has the old values.
+    """
 
     differences: tuple[EntryDifference, ...]
     checked: int
     rows: int = 0
+    odd: tuple[EntryDifference, ...] = ()
 
 
-def tables(connection: Any, expected: Sequence[TableRows], advance: Callable[[float], None]) -> Comparison:
-    """The rows of every table, counted."""
-    present = {f"{row['schema']}.{row['name']}" for row in connection.execute(TABLES) if row["counted"]}
-    found, checked, total = [], 0, 0
-    for done, table in enumerate(expected):
-        advance(done)
-        if table.identity not in present:
-            found.append(EntryDifference("table_missing", table.identity, f"{table.rows} rows", "no such table"))
-            continue
-        query = psycopg.sql.SQL("SELECT count(*) AS rows FROM ONLY {}").format(psycopg.sql.Identifier(table.schema, table.name))
-        rows = connection.execute(query).fetchone()["rows"]
-        checked, total = checked + 1, total + rows
-        if rows != table.rows:
-            found.append(EntryDifference("rows", table.identity, f"{table.rows} rows", f"{rows} rows"))
-    strangers = sorted(present - {table.identity for table in expected})
-    found += [EntryDifference("table_unexpected", name, "no such table", "a table") for name in strangers]
-    return Comparison(tuple(found), checked, total)
+def tables(expected: Sequence[TableContent], present: Questions, opened: Opened, jobs: int, advance: Callable[[float], None]) -> Comparison:
+    """The content of every table that is present, by the query that its backup was asked with."""
+    there = {question.identity: question for question in present.tables}
+    wanted = {table.identity: table for table in expected}
+    asked = [replace(there[table.identity], query=table.query) for table in expected if table.identity in there]
+    found = answers(asked, opened, jobs, advance)
+    strangers = sorted(there.keys() - wanted.keys())
+    differing = [
+        EntryDifference("table_missing", name, f"{wanted[name].rows} rows", "no such table") for name in wanted if name not in found
+    ]
+    differing += [EntryDifference("table_unexpected", name, "no such table", "a table") for name in strangers]
+    odd = []
+    for group, before, after in _groups([wanted[name] for name in found], found):
+        if before.rows != after.rows:
+            differing.append(EntryDifference("rows", group, f"{before.rows} rows", f"{after.rows} rows"))
+        elif before.sums != after.sums:
+            differing.append(EntryDifference("content", group, _described(before), _described(after)))
+        elif before.generated != after.generated:
+            odd.append(EntryDifference("generated", group, ", ".join(before.generated), ", ".join(after.generated)))
+    return Comparison(tuple(differing), len(found), sum(answer.rows for answer in found.values()), tuple(odd))
+
+
+def queries(expected: Sequence[TableContent], present: Questions) -> Comparison:
+    """The queries of a manifest are those that this release derives from the tables that are present: others are not run here."""
+    derived = {question.identity: question.query for question in present.tables}
+    found = [table for table in expected if table.identity in derived]
+    differing = [
+        EntryDifference("query", table.identity, derived[table.identity], table.query)
+        for table in found
+        if table.query != derived[table.identity]
+    ]
+    return Comparison(tuple(differing), len(found))
+
+
+def known_answers(connection: Any, expected: Sequence[KnownAnswer]) -> list[str]:
+    """The types whose samples this server makes something else of than the one that was backed up did."""
+    found = known(connection, {answer.type: answer.query for answer in expected})
+    return [answer.type for answer, before in zip(found, sorted(expected), strict=True) if answer != before]
 
 
 def dumped(manifest: Manifest, statements: str) -> Comparison:
@@ -117,6 +142,21 @@ def behind(connection: Any, advance: Callable[[float], None]) -> list[EntryDiffe
             name = f"{sequence['schema']}.{sequence['name']}"
             found.append(EntryDifference("sequence_behind", name, f"at {extreme} or beyond, as {column} is", f"at {reached}"))
     return found
+
+
+def _groups(expected: Sequence[TableContent], found: Mapping[str, Answer]) -> Iterator[tuple[str, Answer, Answer]]:
+    """The tables, those added up whose rows may lie otherwise among them."""
+    before: dict[str, Answer] = {}
+    after: dict[str, Answer] = {}
+    for table in expected:
+        said, seen = Answer(table.rows, table.sums, table.generated_sums), found[table.identity]
+        before[table.group] = before[table.group] + said if table.group in before else said
+        after[table.group] = after[table.group] + seen if table.group in after else seen
+    yield from ((group, before[group], after[group]) for group in before)
+
+
+def _described(answer: Answer) -> str:
+    return f"{answer.rows} rows with sums {' and '.join(answer.sums)}"
 
 
 def _position(value: int, called: bool) -> str:

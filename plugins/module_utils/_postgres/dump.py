@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from .._deadline import Deadline
-from .._errors import OpsError
 from .._files import sync_directory
 from .._process import Completed, run
 from .._tls import Credentials
@@ -74,12 +73,7 @@ class Dumper:
     def _warned(self, done: Completed, snapshot: Snapshot) -> list[str]:
         """What pg_dump warns of; a dump that failed is an error."""
         if done.returncode and any(word in done.stderr for word in _LOCKED):
-            raise OpsError(
-                "The dump failed: somebody wants a table for himself, and the dump would wait behind him",
-                where=self.server.address,
-                cause=snapshot.blockers(),
-                remedy="Run the backup when no migration or TRUNCATE is at work.",
-            )
+            raise snapshot.locked("The dump")
         remedy = _MORE_ROOM if _FULL in done.stderr else "What pg_dump says tells what it lacks."
         return warnings(done.check("The dump failed", remedy=remedy).stderr)
 

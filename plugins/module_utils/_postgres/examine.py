@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 from .._deadline import Deadline
 from .._errors import OpsError
 from .._progress import Progress
-from . import accounts, archive, compare, compressed, files, load, manifest, scratch, signing
+from . import accounts, archive, compare, compressed, files, load, manifest, scratch, signing, snapshot
 from .compare import Comparison
 from .compressed import DamagedFileError
 from .connection import session
@@ -52,7 +53,7 @@ class Asked:
 class Seen:
     """What was seen of a backup. Without differences and without a reason, and with all of it looked at, it is good.
 
-    C(behind) are sequences that were behind their columns in the database already, C(note) is what may explain differences.
+    C(odd) is what deserves a word and speaks against the database rather than the backup, C(note) is what may explain differences.
     """
 
     verdict: str = ""
@@ -60,7 +61,7 @@ class Seen:
     differences: list[EntryDifference] = field(default_factory=list)
     checked: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
     manifest: Manifest | None = None
-    behind: list[EntryDifference] = field(default_factory=list)
+    odd: list[EntryDifference] = field(default_factory=list)
     note: str = ""
 
     def add(self, comparison: Comparison, what: str) -> None:
@@ -217,15 +218,24 @@ class _Examination:
         return True
 
     def _compared(self, loader: load.Loader, statements: str) -> None:
-        with self._session(loader, self.manifest.database.name) as connection:
-            self.progress.phase("rows", len(self.manifest.tables), "tables")
-            tables = compare.tables(connection, self.manifest.tables, self._advance)
+        def opened() -> AbstractContextManager[Any]:
+            return self._session(loader, self.manifest.database.name)
+
+        with opened() as connection:
+            if otherwise := compare.known_answers(connection, self.manifest.known_answers):
+                cause = f"samples of {', '.join(otherwise)}"
+                raise scratch.NoScratchError("The scratch server computes otherwise than the one that was backed up", cause=cause)
+        with opened() as connection:
+            present = snapshot.asked(connection)
+            self.progress.phase("rows", sum(question.bytes for question in present.tables), "bytes")
+            tables = compare.tables(self.manifest.tables, present, opened, self.asked.jobs, self._advance)
             self.seen.add(tables, "tables")
             self.seen.checked["rows"] += tables.rows
+            self.seen.odd += tables.odd
             self.seen.add(compare.views(connection, self.manifest), "views")
             self.progress.phase("sequences")
             self.seen.add(compare.sequences(connection, statements, self._advance), "sequences")
-            self.seen.behind += compare.behind(connection, self._advance)
+            self.seen.odd += compare.behind(connection, self._advance)
         self.progress.phase("structure")
         structure = compare.structure(statements, loader.structure(self.manifest.database.name))
         self.seen.differences += structure.differences
@@ -240,7 +250,7 @@ class _Examination:
             raise OpsError("Not everything was looked at", cause=", ".join(lacking))
         self.seen.verdict = PASSED
 
-    def _session(self, loader: load.Loader, database: str) -> Any:
+    def _session(self, loader: load.Loader, database: str) -> AbstractContextManager[Any]:
         return session(replace(loader.server, database=database, timeout_seconds=scratch.timeout(self.deadline)), loader.who)
 
     def _advance(self, done: float) -> None:

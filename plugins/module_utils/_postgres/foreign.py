@@ -121,7 +121,7 @@ class _Verification:
             self.progress.phase("restore", source.size if source.form == PLAIN else 0, "bytes")
             restoring.load(self.asked.jobs)
             self.progress.phase("rows")
-            self.seen.behind += restoring.count()
+            self.seen.odd += restoring.count()
         tables = self.looked.tables
         self.seen.checked.update(tables=len(tables), rows=sum(table.rows for table in tables))
 

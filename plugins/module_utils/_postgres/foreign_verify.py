@@ -21,7 +21,7 @@ from .examine import LEVELS, PASSED
 from .foreign_restore import Looked
 from .manifest import FILE_NAME
 from .repository import MARKER
-from .verify import Order, Outcome, judgements, restore_seconds, sequence_behind
+from .verify import Order, Outcome, judgements, odd, restore_seconds
 
 _MAGIC = b"PGDMP"
 _TIME_IN_NAME = re.compile(r"(?<!\d)(20\d\d)-?(\d\d)-?(\d\d)(?:[T_-]?(\d\d)[:-]?(\d\d)(?:[:-]?(\d\d))?)?(?!\d)")
@@ -54,7 +54,7 @@ def verify_path(path: Path, order: Order, progress: Progress, *, check: bool) ->
         fresh=not order.max_age_seconds or age <= order.max_age_seconds,
         tables=looked.tables,
     )
-    outcome.findings += [*judgements(order, outcome), *_findings(path, outcome, looked), *map(sequence_behind, seen.behind)]
+    outcome.findings += [*judgements(order, outcome), *_findings(path, outcome, looked), *map(odd, seen.odd)]
     return outcome
 
 

@@ -67,10 +67,18 @@ class Maker:
         progress.phase("snapshot")
         with self._moment(dumper, directory / GLOBALS) as snapshot:
             described = self._described(snapshot)
-            progress.phase("count", sum(table.counted for table in snapshot.tables), "tables")
-            rows = snapshot.rows(progress.advance)
-            progress.phase("dump", self.ready.plain_bytes, "bytes")
-            dumped = dumper.dump(snapshot, directory / DUMP, jobs=order.jobs, advance=progress.advance)
+            asked = snapshot.questions()
+            known_answers = snapshot.known(asked)
+            with snapshot.reading(asked, order.jobs) as reading:
+
+                def advance(done: float) -> None:
+                    reading.is_at_work()
+                    progress.advance(done)
+
+                progress.phase("dump", self.ready.plain_bytes, "bytes")
+                dumped = dumper.dump(snapshot, directory / DUMP, jobs=order.jobs, advance=advance)
+                progress.phase("content", reading.bytes, "bytes")
+                tables = asked.told(reading.finished(progress.advance))
             snapshot.ensure_held()
         progress.phase("read_back")
         entries = dumper.entries(directory / DUMP)
@@ -89,10 +97,11 @@ class Maker:
             snapshot_at=snapshot.at,
             ended_at=now(),
             seconds=progress.seconds,
-            tables=rows,
+            tables=tables,
             entries=entries,
             files=files,
             warnings=tuple(dumped.warnings),
+            known_answers=known_answers,
         )
 
     @contextmanager

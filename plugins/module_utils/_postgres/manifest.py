@@ -29,16 +29,41 @@ class ManifestError(OpsError):
 
 
 @dataclass(frozen=True, order=True)
-class TableRows:
-    """Rows of one table in the snapshot, those of its children and partitions left out."""
+class TableContent:
+    """What one table holds in the snapshot, its children and partitions left out, and the SQL that told so.
+
+    After a restore its rows may lie elsewhere within the C(group), which is mostly the table itself. C(generated_sums) are those of
+    columns that a restore computes anew, empty where there are none.
+    """
 
     schema: str
     name: str
     rows: int
+    group: str
+    query: str
+    sums: tuple[str, ...]
+    generated_sums: tuple[str, ...] = ()
 
     @property
     def identity(self) -> str:
         return f"{self.schema}.{self.name}"
+
+    @classmethod
+    def parsed(cls, item: Mapping[str, Any]) -> TableContent:
+        return cls(**{**item, "sums": tuple(item["sums"]), "generated_sums": tuple(item["generated_sums"])})
+
+
+@dataclass(frozen=True, order=True)
+class KnownAnswer:
+    """What the server made of a sample of a type: one that makes something else of it tells nothing of any table."""
+
+    type: str
+    query: str
+    sums: tuple[str, ...]
+
+    @classmethod
+    def parsed(cls, item: Mapping[str, Any]) -> KnownAnswer:
+        return cls(**{**item, "sums": tuple(item["sums"])})
 
 
 @dataclass(frozen=True, order=True)
@@ -106,12 +131,13 @@ class Manifest:
     extensions: Mapping[str, str]
     roles: tuple[str, ...]
     accounts: tuple[Account, ...]
-    tables: tuple[TableRows, ...]
+    tables: tuple[TableContent, ...]
     entries: tuple[Entry, ...]
     files: tuple[BackupFile, ...]
     warnings: tuple[str, ...]
     properties: Properties | None = None
     signature: Signature | None = None
+    known_answers: tuple[KnownAnswer, ...] = ()
 
     @property
     def bytes(self) -> int:
@@ -186,8 +212,10 @@ def _parsed(document: Any) -> Manifest:
     if not hmac.compare_digest(said, _digest(document)):
         raise ManifestError("The manifest is damaged", cause="its content does not match its own SHA-256", remedy="Use another backup.")
     fields = {key: value for key, value in document.items() if key not in ("schema", "schema_version")}
-    lists = {"accounts": Account, "tables": TableRows, "entries": Entry, "files": BackupFile}
+    lists = {"accounts": Account, "entries": Entry, "files": BackupFile}
     fields.update({key: tuple(kind(**item) for item in fields[key]) for key, kind in lists.items()})
+    fields["tables"] = tuple(map(TableContent.parsed, fields["tables"]))
+    fields["known_answers"] = tuple(map(KnownAnswer.parsed, fields["known_answers"]))
     fields.update({key: tuple(fields[key]) for key in ("roles", "warnings")})
     fields["database"], fields["server"] = DatabaseFacts(**fields["database"]), ServerFacts(**fields["server"])
     if fields.get("properties"):

@@ -18,7 +18,7 @@ from .._deps import declare
 from .._errors import OpsError
 from .._progress import Progress
 from .._report.finding import Finding
-from . import archive, compare, properties
+from . import archive, compare, properties, snapshot
 from .beside import Ready, look, restoring
 from .contents import EntryDifference
 from .exchange import Exchange, Outcome, Policy, Successor, Target, drop
@@ -128,14 +128,13 @@ class Restore:
             loader.load(opened, plan.facts.name, How(self.order.jobs, watch, plan.role))
 
     def _compared(self, plan: Plan, deadline: Deadline) -> list[Finding]:
-        self.progress.phase("compare", len(plan.manifest.tables), "tables")
         said, loader = statements(plan.programs, plan.dump, deadline), self._loader(plan, deadline)
         with self._session(plan, deadline) as connection:
-            rows = compare.tables(connection, plan.manifest.tables, self.progress.advance).differences
+            content = self._content(connection, plan, deadline)
             views = compare.views(connection, plan.manifest).differences
             sequences = compare.sequences(connection, said, lambda _: None).differences
         made = compare.structure(said, loader.structure(plan.facts.name)).differences
-        if differing := (*rows, *views, *sequences, *(() if plan.other_version else made)):
+        if differing := (*content, *views, *sequences, *(() if plan.other_version else made)):
             raise OpsError(
                 f"What was restored is not what the backup {plan.manifest.id} holds",
                 where=self.target.server.address,
@@ -146,6 +145,18 @@ class Restore:
         text = "another version of pg_dump writes the structure otherwise, so it could not be compared; rows were"
         remedy = "Look at what is named."
         return [Finding("structure_not_compared", "warning", plan.manifest.id, text, _few(made), remedy)] if made else []
+
+    def _content(self, connection: Any, plan: Plan, deadline: Deadline) -> Sequence[EntryDifference]:
+        """The rows, by queries of our own: those of a manifest are run on no server that matters."""
+
+        def opened() -> AbstractContextManager[Any]:
+            return self._session(plan, deadline)
+
+        present = snapshot.asked(connection)
+        self.progress.phase("compare", sum(question.bytes for question in present.tables), "bytes")
+        if others := compare.queries(plan.manifest.tables, present).differences:
+            return others
+        return compare.tables(plan.manifest.tables, present, opened, self.order.jobs, self.progress.advance).differences
 
     def _session(self, plan: Plan, deadline: Deadline) -> AbstractContextManager[Any]:
         return self.target.session(plan.facts.name, statement_seconds=deadline.left())

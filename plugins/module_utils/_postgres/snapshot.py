@@ -9,8 +9,8 @@ tables are locked first, and the snapshot is taken only then. It is kept when th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,13 +18,15 @@ from .._deps import declare
 from .._errors import OpsError
 from .._tls import Credentials
 from .connection import Server, connected, session
-from .manifest import TableRows
+from .content import Questions, Reading, known, questions, reading
+from .manifest import KnownAnswer
 
 with declare("psycopg", minimum="3.1"):
     import psycopg
     import psycopg.sql
 
 _ATTEMPTS = 5
+_LOCKED = "55P03"
 # Tables that pg_dump locks; of extensions it reads only those that hold configuration.
 TABLES = """
 SELECT c.oid::int8 AS oid, n.nspname AS schema, c.relname AS name,
@@ -63,31 +65,55 @@ class Table:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The snapshot that is held by a session as long as the context is not left."""
+    """The snapshot that is held by a session as long as the context is not left; C(options) are those of its session."""
 
     connection: Any
     server: Server
+    who: Credentials
+    options: str
     name: str
     at: str
     tables: tuple[Table, ...]
 
-    def rows(self, advance: Callable[[float], None]) -> tuple[TableRows, ...]:
-        """The rows of each table, counted."""
-        counted = [table for table in self.tables if table.counted]
-        found = []
-        for done, table in enumerate(counted):
-            advance(done)
-            query = psycopg.sql.SQL("SELECT count(*) AS rows FROM ONLY {}").format(psycopg.sql.Identifier(table.schema, table.name))
-            found.append(TableRows(table.schema, table.name, self.connection.execute(query).fetchone()["rows"]))
-        return tuple(sorted(found))
+    def questions(self) -> Questions:
+        """What tells the content of each table."""
+        return _asked(self.connection, self.tables)
+
+    def reading(self, asked: Questions, jobs: int) -> AbstractContextManager[Reading]:
+        """The tables, read by sessions of their own while something else is done."""
+        return reading(asked.tables, self._opened, jobs, snapshot=self.name)
+
+    def known(self, asked: Questions) -> tuple[KnownAnswer, ...]:
+        """What the server makes of samples."""
+        with self._opened() as connection:
+            return known(connection, asked.samples)
 
     def blockers(self) -> str:
         """Who keeps the tables from being read."""
         return blockers(self.server, self.tables)
 
+    def locked(self, what: str) -> OpsError:
+        """Somebody wants a table for himself, so that nobody gets it before him."""
+        return OpsError(
+            f"{what} failed: somebody wants a table for himself, and we would wait behind him",
+            where=self.server.address,
+            cause=self.blockers(),
+            remedy="Run the backup when no migration or TRUNCATE is at work.",
+        )
+
     def ensure_held(self) -> None:
         """The locks were there to the end, or what was read meanwhile is worth nothing."""
         self.connection.execute("SELECT 1")
+
+    @contextmanager
+    def _opened(self) -> Iterator[Any]:
+        try:
+            with _unlimited(self.server, self.who, self.options) as connection:
+                yield connection
+        except OpsError as error:
+            if error.details.get("sqlstate") != _LOCKED:
+                raise
+            raise self.locked("Reading a table") from error
 
 
 @contextmanager
@@ -95,9 +121,22 @@ def held(server: Server, who: Credentials, *, lock_timeout_seconds: float, timeo
     """A snapshot behind locks on all tables; it needs a session of its own, which a pool of transactions does not give."""
     limits = {"statement_timeout": timeout_seconds, "lock_timeout": lock_timeout_seconds, "idle_in_transaction_session_timeout": 0}
     settings = [f"-c {name}={int(seconds * 1000)}" for name, seconds in limits.items()]
-    with session(server, who, " ".join([*settings, "-c row_security=off -c search_path=pg_catalog"])) as connection:
+    options = " ".join([*settings, "-c row_security=off -c search_path=pg_catalog"])
+    with _unlimited(server, who, options) as connection:
+        name, at, tables = _taken(connection, server)
+        yield Snapshot(connection, server, who, options, name, at, tables)
+
+
+@contextmanager
+def _unlimited(server: Server, who: Credentials, options: str) -> Iterator[Any]:
+    with session(server, who, options) as connection:
         connection.execute(_NO_LIMIT)
-        yield _taken(connection, server)
+        yield connection
+
+
+def asked(connection: Any) -> Questions:
+    """What tells the content of each table that is there now."""
+    return _asked(connection, _tables(connection))
 
 
 def blockers(server: Server, tables: tuple[Table, ...]) -> str:
@@ -111,7 +150,7 @@ def _described(row: dict[str, Any]) -> str:
     return f"{row['name']} is locked or about to be by {who}"
 
 
-def _taken(connection: Any, server: Server) -> Snapshot:
+def _taken(connection: Any, server: Server) -> tuple[str, str, tuple[Table, ...]]:
     tables = _tables(connection)
     for _attempt in range(_ATTEMPTS):
         connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -119,7 +158,7 @@ def _taken(connection: Any, server: Server) -> Snapshot:
             exported = connection.execute(_EXPORT).fetchone()
             seen = _tables(connection)
             if seen == tables:
-                return Snapshot(connection, server, exported["name"], exported["at"], tables)
+                return exported["name"], exported["at"], tables
         connection.execute("ROLLBACK")
         tables = _tables(connection)
     raise OpsError(
@@ -128,6 +167,10 @@ def _taken(connection: Any, server: Server) -> Snapshot:
         cause=f"they were others at each of {_ATTEMPTS} attempts",
         remedy="Run the backup when no migration is at work.",
     )
+
+
+def _asked(connection: Any, tables: Sequence[Table]) -> Questions:
+    return questions(connection, [(table.oid, table.schema, table.name) for table in tables if table.counted])
 
 
 def _tables(connection: Any) -> tuple[Table, ...]:

@@ -29,6 +29,19 @@ _NAMED = "%Y%m%dT%H%M%SZ"
 _KEPT_DIFFERENCES = 20
 _KEPT_CHARACTERS = 300
 _RESTORING = ("roles", "restore")
+# What speaks against the database that was backed up.
+_ODD = {
+    "sequence_behind": (
+        "sequence_behind_column",
+        "will give numbers that its column has passed already; the backup has it as the database had it",
+        "Where the application relies on it, set it on the live database with setval().",
+    ),
+    "generated": (
+        "generated_columns_differ",
+        "its generated columns have other values after a restore, which computes them anew",
+        "Look whether their functions were changed since the rows were written, and write the rows of the live database anew.",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -105,7 +118,7 @@ def verify(repository: Repository, order: Order, progress: Progress, *, check: b
         age_seconds=age,
         fresh=fresh,
     )
-    outcome.findings += [*judgements(order, outcome), *_signature(order, outcome, seen), *map(sequence_behind, seen.behind)]
+    outcome.findings += [*judgements(order, outcome), *_signature(order, outcome, seen), *map(odd, seen.odd)]
     if not check:
         outcome.findings += _recorded(repository, outcome, seen)
         outcome.findings += _measured(repository, order, outcome)
@@ -253,15 +266,11 @@ def _signature(order: Order, outcome: Outcome, seen: Seen) -> Iterator[Finding]:
         yield Finding("manifest_unsigned", "warning", outcome.backup, "its manifest is not signed", "accept_unsigned allows it", remedy)
 
 
-def sequence_behind(sequence: EntryDifference) -> Finding:
-    return Finding(
-        "sequence_behind_column",
-        "warning",
-        sequence.subject,
-        "will give numbers that its column has passed already; the backup has it as the database had it",
-        f"{sequence.found}, expected {sequence.expected}",
-        "Where the application relies on it, set it on the live database with setval().",
-    )
+def odd(difference: EntryDifference) -> Finding:
+    """What differs and speaks against the database."""
+    identity, summary, remedy = _ODD[difference.kind]
+    evidence = f"{difference.found}, expected {difference.expected}"
+    return Finding(identity, "warning", difference.subject, summary, evidence, remedy)
 
 
 def _recorded(repository: Repository, outcome: Outcome, seen: Seen) -> Iterator[Finding]:

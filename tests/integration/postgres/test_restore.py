@@ -9,11 +9,11 @@ import os
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import manifest
 
 from tests.integration.app import servers
 from tests.integration.postgres import damage, gate, killed, support
@@ -345,7 +345,7 @@ def test_a_damaged_backup_is_refused_before_anything_is_touched(scene: Scene, da
 def test_what_differs_from_the_manifest_is_not_swapped_in(scene: Scene, damaged: damage.Backup) -> None:
     before, lost = scene.databases(), scene.lose()
     first, *others = damaged.manifest.tables
-    damaged.forge(tables=(manifest.TableRows(first.schema, first.name, first.rows + 1), *others))
+    damaged.forge(tables=(replace(first, rows=first.rows + 1), *others))
     refused = scene.run(directory=str(damaged.repository), require_proven=False, backup=scene.backup)
     assert f"What was restored is not what the backup {scene.backup} holds" in refused.message
     assert "The new database was dropped; the live one is as before." in refused.message

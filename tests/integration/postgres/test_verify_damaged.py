@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.manifest import TableRows
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.manifest import TableContent
 
 from tests.integration.modules import Outcome
 from tests.integration.postgres.damage import Backup, flipped
@@ -151,7 +151,40 @@ READ: dict[str, Case] = {
     ),
 }
 
+
+def fields(change: Callable[[list[list[bytes]]], object]) -> Callable[[Backup], object]:
+    """Other values in the table with the most rows, whose number stays."""
+
+    def damage(backup: Backup) -> None:
+        def edited(lines: list[bytes]) -> list[bytes]:
+            end = lines.index(b"\\.\n")
+            rows = [line.removesuffix(b"\n").split(b"\t") for line in lines[:end]]
+            change(rows)
+            return [b"\t".join(row) + b"\n" for row in rows] + lines[end:]
+
+        backup.edit_rows(backup.busiest, edited)
+
+    return damage
+
+
+def swapped(rows: list[list[bytes]], column: int = -1) -> None:
+    rows[7][column], rows[8][column] = rows[8][column], rows[7][column]
+
+
+def rotated(rows: list[list[bytes]], column: int = -1) -> None:
+    values = [row[column] for row in rows]
+    for row, value in zip(rows, values[1:] + values[:1], strict=True):
+        row[column] = value
+
+
+def changed(rows: list[list[bytes]], column: int = -1) -> None:
+    rows[7][column] = b"-" + rows[7][column]
+
+
 RESTORED: dict[str, Case] = {
+    "values of two rows swapped": Case(fields(swapped), [("content", "public.{busiest}")], "rows with sums"),
+    "a column rotated by one row": Case(fields(rotated), [("content", "public.{busiest}")], "rows with sums"),
+    "one sign changed": Case(fields(changed), [("content", "public.{busiest}")], "rows with sums"),
     "rows deleted": Case(
         lambda backup: backup.edit_rows("endpoints", lambda lines: lines[:3] + lines[4:]), [("restore", "dump")], "violates foreign key"
     ),
@@ -161,7 +194,9 @@ RESTORED: dict[str, Case] = {
         " rows",
     ),
     "rows of one table only in the manifest": Case(
-        lambda backup: backup.forge(tables=(*backup.manifest.tables, TableRows("public", "audit", 7))),
+        lambda backup: backup.forge(
+            tables=(*backup.manifest.tables, TableContent("public", "audit", 7, "public.audit", "SELECT 7", ("1", "2")))
+        ),
         [("table_missing", "public.audit")],
     ),
     "rows of one table not in the manifest": Case(

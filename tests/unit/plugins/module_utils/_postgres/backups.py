@@ -13,8 +13,14 @@ from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.manif
     DatabaseFacts,
     Manifest,
     ServerFacts,
-    TableRows,
+    TableContent,
 )
+
+
+def table(name: str, rows: int, **changes: Any) -> TableContent:
+    """A table of so many rows."""
+    facts = {"schema": "public", "name": name, "rows": rows, "group": f"public.{name}", "query": f"SELECT {rows}", "sums": ("1", "2")}
+    return TableContent(**{**facts, **changes})
 
 
 def manifest(**changes: Any) -> Manifest:
@@ -31,7 +37,7 @@ def manifest(**changes: Any) -> Manifest:
         "extensions": {"plpgsql": "1.0"},
         "roles": ("api", "owner"),
         "accounts": (Account("api", "LOGIN", "", ""), Account("owner", "LOGIN", "", "")),
-        "tables": (TableRows("public", "endpoints", 2), TableRows("public", "requests", 40)),
+        "tables": (table("endpoints", 2), table("requests", 40)),
         "entries": (Entry("TABLE", "public", "endpoints", "owner", "1" * 64),),
         "files": (BackupFile("dump/toc.dat", 100, "2" * 64), BackupFile("globals.sql", 200, "3" * 64)),
         "warnings": (),

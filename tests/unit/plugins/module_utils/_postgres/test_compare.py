@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import compare
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.content import Question, Questions
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.contents import Entry, EntryDifference, entries
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.manifest import TableRows
 
 from tests.unit.plugins.module_utils._postgres import backups
 
@@ -44,18 +44,28 @@ def no_advance(_done: float) -> None:
     """Nobody watches."""
 
 
-def table(name: str, counted: bool = True) -> dict[str, Any]:
-    return {"schema": "public", "name": name, "counted": counted}
+def asked(name: str) -> Question:
+    return Question("public", name, f"public.{name}", "SELECT 1")
+
+
+def never() -> Any:
+    raise AssertionError("nothing is there that could be asked")
 
 
 def test_tables_that_came_or_went_are_told_and_do_not_count_as_looked_at() -> None:
-    connection = Connection({"pg_class": [table("extra"), table("parts", counted=False)]})
-    seen = compare.tables(connection, (TableRows("public", "gone", 1),), no_advance)
+    seen = compare.tables([backups.table("gone", 1)], Questions((asked("extra"),)), never, 2, no_advance)
     assert [(found.kind, found.subject) for found in seen.differences] == [
         ("table_missing", "public.gone"),
         ("table_unexpected", "public.extra"),
     ]
     assert (seen.checked, seen.rows) == (0, 0)
+
+
+def test_queries_that_nobody_derives_here_are_told() -> None:
+    expected = [backups.table("known", 1), backups.table("forged", 1, query="SELECT 2"), backups.table("gone", 1)]
+    seen = compare.queries(expected, Questions((asked("known"), asked("forged"))))
+    assert seen.differences == (EntryDifference("query", "public.forged", "SELECT 1", "SELECT 2"),)
+    assert seen.checked == 2
 
 
 def test_a_restored_structure_is_that_of_the_dump_without_its_content() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import keep
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.keep import History
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.manifest import ManifestError, ServerFacts, TableRows
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.manifest import ManifestError, ServerFacts
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.repository import Repository, opened
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.retention import Standing
 
@@ -44,12 +44,12 @@ def test_no_history_expects_nothing() -> None:
 
 def test_a_backup_like_the_one_before_is_not_odd() -> None:
     assert identities(backups.manifest(), History((PREVIOUS,), ())) == []
-    half = backups.manifest(tables=(TableRows("public", "requests", 21),))
+    half = backups.manifest(tables=(backups.table("requests", 21),))
     assert identities(half, History((PREVIOUS,), ())) == []
 
 
 def test_less_than_half_of_the_rows_or_bytes_is() -> None:
-    fewer = backups.manifest(tables=(TableRows("public", "requests", 20),))
+    fewer = backups.manifest(tables=(backups.table("requests", 20),))
     (finding,) = keep.judge(fewer, History((PREVIOUS,), ()))
     assert (finding.id, finding.severity, finding.evidence) == ("backup_shrank", "warning", f"20 rows, 42 in {NAMES[0]}")
     smaller = backups.manifest(files=PREVIOUS.files[:1])
@@ -118,7 +118,7 @@ def test_damaged_records_are_no_ground_to_delete_on(repository: Repository) -> N
 
 
 def test_what_was_there_before_most_was_gone_is_pinned_once(repository: Repository) -> None:
-    wiped = backups.manifest(tables=(TableRows("public", "requests", 0),))
+    wiped = backups.manifest(tables=(backups.table("requests", 0),))
     for previous in (NAMES[0], NAMES[1]):
         before = backups.manifest(id=previous)
         keep.hold(repository, before, list(keep.judge(wiped, History((before,), ()))))

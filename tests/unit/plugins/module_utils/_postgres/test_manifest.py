@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import manifest
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.manifest import BackupFile, ManifestError, TableRows
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.manifest import BackupFile, ManifestError
 
 from tests.unit.plugins.module_utils._postgres import backups
 
@@ -101,4 +101,4 @@ def test_a_file_is_hashed_as_a_whole(tmp_path: Path) -> None:
 
 
 def test_tables_are_named_as_people_do() -> None:
-    assert TableRows("public", "requests", 1).identity == "public.requests"
+    assert backups.table("requests", 1).identity == "public.requests"
