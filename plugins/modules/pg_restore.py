@@ -113,6 +113,29 @@ options:
       - Only what this module has put aside, only after a swap, and none that somebody is connected to.
     type: int
     default: 0
+  tables:
+    description:
+      - Tables of the backup, each with its schema as in V(public.requests), that are wanted beside the live ones. A partitioned table comes
+        with the rows of its partitions, as one plain table.
+      - They are restored into a schema C(restored_<backup>) of the live database, which nobody but its owner may use. It has their columns
+        and rows, and no keys, indexes, triggers or rights. The live tables are neither read nor touched, no session is ended.
+      - The whole backup is restored and compared on a server that is thrown away, as M(endpoint_stats.ops.pg_backup_verify) does, on the
+        host the module runs on and not as root; the rows are copied from there in one transaction, and compared again.
+      - A schema of that name is not touched but refused. O(state=undone) with O(side_schema) drops it.
+    type: list
+    elements: str
+    default: []
+  scratch_dir:
+    description: Where that server lives, as for M(endpoint_stats.ops.pg_backup_verify); only for O(tables).
+    type: path
+    default: ""
+  side_schema:
+    description:
+      - With O(state=undone), the schema that a restore of O(tables) has made; it is dropped, and nothing else is undone. To name it is the
+        consent.
+      - It stays where something hangs on its tables, or somebody has made something else in it.
+    type: str
+    default: ""
   lose_rows_written_since:
     description: Undo also when rows were written or deleted since. They stay in the database that is put aside.
     type: bool
@@ -169,9 +192,43 @@ EXAMPLES = r"""
     directory: /var/lib/endpoint-stats/backups/endpoint_stats
     state: undone
   delegate_to: ops-runner-0
+
+- name: Bring rows back that somebody has deleted, next to the live table, and copy those that are missing by hand
+  endpoint_stats.ops.pg_restore:
+    host: postgres.endpoint-stats.svc
+    ca_file: /run/secrets/endpoint-stats/ca/ca.crt
+    password: "{{ restore_password }}"
+    directory: /var/lib/endpoint-stats/backups/endpoint_stats
+    scratch_dir: /var/lib/endpoint-stats/scratch
+    tables: [public.requests]
+  delegate_to: ops-runner-0
+  register: beside
+
+- name: Drop them when nobody needs them any more
+  endpoint_stats.ops.pg_restore:
+    host: postgres.endpoint-stats.svc
+    ca_file: /run/secrets/endpoint-stats/ca/ca.crt
+    password: "{{ restore_password }}"
+    directory: /var/lib/endpoint-stats/backups/endpoint_stats
+    state: undone
+    side_schema: "{{ beside.side_schema }}"
+  delegate_to: ops-runner-0
 """
 
 RETURN = r"""
+side_schema:
+  description: The schema of O(tables) that was made or dropped; empty otherwise.
+  returned: success
+  type: str
+  sample: restored_20261125t211700z
+side_tables:
+  description:
+    - The tables of O(tables), each with its C(side_table) and C(rows). In check mode the rows are those of the manifest, which says
+      none of partitioned tables.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{"table": "public.endpoints", "side_table": "restored_20261125t211700z.endpoints", "rows": 20}]
 backup:
   description: The backup that the database which has the name now was made from; empty after an undo that went back to one that was not.
   returned: success
@@ -237,7 +294,7 @@ findings:
     - What deserves a word, each with C(id), C(severity), C(subject), C(summary), C(evidence) and C(remedy).
     - The C(id) is one of C(superuser_connected), C(server_space_unknown), C(other_server), C(restored_database_reused),
       C(database_was_closed), C(database_was_gone), C(structure_not_compared), C(setting_not_carried_over), C(rows_put_aside),
-      C(kept_database_surplus), C(kept_database_not_dropped) and C(kept_database_dropped).
+      C(kept_database_surplus), C(kept_database_not_dropped), C(kept_database_dropped) and C(side_schema_there).
   returned: success
   type: list
   elements: dict
@@ -257,12 +314,14 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils import _argspec
 from ..module_utils._deps import validate
 from ..module_utils._errors import OpsError, run_module
+from ..module_utils._postgres import side_restore
 from ..module_utils._postgres.beside import MAINTENANCE
 from ..module_utils._postgres.connection import Server, forget_environment
 from ..module_utils._postgres.exchange import Outcome, Policy, Target
 from ..module_utils._postgres.repository import opened
 from ..module_utils._postgres.restore import Restore
 from ..module_utils._postgres.restore_plan import NEWEST_PROVEN, Order
+from ..module_utils._postgres.side_restore import SideRestore
 from ..module_utils._postgres.undo import undone
 from ..module_utils._progress import Progress
 from ..module_utils._tls import Credentials
@@ -284,6 +343,9 @@ def work(module: AnsibleModule) -> dict[str, Any]:
         least = min(default, 1)
         if options[name] < least:
             raise OpsError(f"{name} must be at least {least}, not {options[name]}")
+    for state, name in (("restored", "side_schema"), ("undone", "tables")):
+        if options["state"] == state and options[name]:
+            raise OpsError(f"{name} does not go together with state={state}", remedy="See the documentation of tables and side_schema.")
     forget_environment()
     progress = Progress(options["progress_path"])
     outcome = _outcome(options, progress, check=module.check_mode)
@@ -298,10 +360,14 @@ def _outcome(options: dict[str, Any], progress: Progress, *, check: bool) -> Out
     target = Target(server, Credentials(options["user"], options["password"]), options["database"])
     policy = Policy(**{name: options[name] for name in ("swap_timeout_seconds", "keep_before", "drop_before_older_than_seconds")})
     limit = options["restore_timeout_seconds"]
+    if options["state"] == "undone" and options["side_schema"]:
+        return side_restore.undone(target, options["side_schema"], progress, timeout_seconds=limit, check=check)
     if options["state"] == "undone":
         return undone(target, policy, progress, read_seconds=limit, lose_rows=options["lose_rows_written_since"], check=check)
     repository = opened(options["directory"], options["database"])
     order = Order(options["backup"], options["require_proven"], options["jobs"], limit, *(options[name] for name in LATER))
+    if options["tables"]:
+        return SideRestore(target, repository, order, options["tables"], options["scratch_dir"], progress).run(check=check)
     return Restore(target, policy, repository, order, progress).run(check=check)
 
 
@@ -320,6 +386,9 @@ def main() -> None:
             "require_proven": {"type": "bool", "default": True},
             "manifest_key_file": {"type": "path", "default": "", "no_log": False},
             "accept_unsigned": {"type": "bool", "default": False},
+            "tables": {"type": "list", "elements": "str", "default": []},
+            "scratch_dir": {"type": "path", "default": ""},
+            "side_schema": {"type": "str", "default": ""},
             "lose_rows_written_since": {"type": "bool", "default": False},
         },
         supports_check_mode=True,

@@ -72,9 +72,9 @@ class Seen:
         self.differences.append(EntryDifference(kind, subject, expected, found))
 
 
-def examine(path: Path, asked: Asked, progress: Progress) -> Seen:
-    """Look at a backup and judge it."""
-    return _judged(path, asked, progress, _look)
+def examine(path: Path, asked: Asked, progress: Progress, then: Callable[[load.Loader], None] | None = None) -> Seen:
+    """Look at a backup and judge it; C(then) gets the server while it is there, once everything in it was found to be as it was."""
+    return _judged(path, asked, progress, lambda examination: _look(replace(examination, then=then)))
 
 
 def foresee(path: Path, asked: Asked, progress: Progress) -> Seen:
@@ -117,6 +117,7 @@ class _Examination:
     progress: Progress
     deadline: Deadline
     seen: Seen
+    then: Callable[[load.Loader], None] | None = None
 
     @property
     def manifest(self) -> Manifest:
@@ -184,6 +185,8 @@ class _Examination:
             try:
                 if self._loaded(loader, server.log.parent):
                     self._compared(loader, statements)
+                if self.then and not self.seen.differences:
+                    self.then(loader)
             except OpsError as error:
                 lacking = server.trouble() or (error.cause if isinstance(error, LoadError) and error.here else "")
                 if not lacking:

@@ -20,6 +20,7 @@ from .beside import MAINTENANCE, Beside, Catalog, Replaced, look, refuse_name
 from .connection import NoConnectionError, Server, session
 from .contents import EntryDifference
 from .records import now
+from .side_schema import SideTable
 from .swap import Change, swap
 from .written import next_transaction
 
@@ -123,6 +124,8 @@ class Outcome:
     differences: Sequence[EntryDifference] = ()
     leftovers_removed: Sequence[str] = ()
     findings: Sequence[Finding] = field(default=())
+    side_schema: str = ""
+    side_tables: Sequence[SideTable] = ()
 
 
 def drop(locker: Any, name: str, *, force: bool) -> None:
