@@ -1,6 +1,7 @@
 -- One object of every class that a dump can lose or change.
 CREATE EXTENSION hstore;
 CREATE EXTENSION postgres_fdw;
+CREATE EXTENSION citext;
 CREATE SCHEMA app AUTHORIZATION owner;
 COMMENT ON SCHEMA app IS 'all of it';
 GRANT USAGE ON SCHEMA app TO api;
@@ -66,6 +67,10 @@ CREATE TABLE parent (id integer, note text);
 CREATE TABLE child (extra integer) INHERITS (parent);
 CREATE UNLOGGED TABLE fleeting (n integer);
 CREATE TABLE copied (number bigint, word text);
+CREATE TABLE alike (
+    id integer PRIMARY KEY, n numeric, f float8, i interval, c char(5), w citext, e text COLLATE by_number, a integer[], p pair, j jsonb,
+    z timestamptz, t text, b bytea, s state, x bit varying, r numrange
+);
 CREATE SEQUENCE tickets INCREMENT 5 CACHE 20;
 
 CREATE VIEW cheap WITH (security_barrier) AS SELECT id, price FROM orders WHERE price < 10;
@@ -86,6 +91,9 @@ INSERT INTO measured SELECT '2025-06-01'::date + n, 'here', n FROM generate_seri
 INSERT INTO parent VALUES (1, 'first');
 INSERT INTO child VALUES (2, 'second', 3);
 INSERT INTO copied SELECT n, 'word ' || n FROM generate_series(1, 50) n;
+INSERT INTO alike VALUES (1, 1.0, 0, '1 month', 'a', 'Word', 'A', '{1,2}', NULL, '{"k": 1.0}', '2026-01-01Z', '', '\x', 'new', '', '[1.0,2]'),
+    (2, 2.0, 2, '2 days', 'b', 'other', 'b', '{3}', (1, 2), '{"k": 2}', '2026-01-02Z', 'x', '\x00', 'paid', '01', '[3,4]'),
+    (3, 3.0, 3, '3 days', 'c', 'third', 'c', '{4}', (2, 2), '{"k": 3}', '2026-01-03Z', 'y', '\x01', 'sent', '10', '[5,6]');
 SELECT nextval('tickets');
 REFRESH MATERIALIZED VIEW by_state;
 SELECT lo_from_bytea(900001, 'a large object');
