@@ -18,7 +18,8 @@ _DIRECT = {
     "bool": "hashint4extended({0}::int4, {1})",
     "int2": "hashint2extended({0}, {1})",
     "int4": "hashint4extended({0}, {1})",
-    "int8": "hashint8extended({0}, {1})",
+    # It folds 64 bits to 32, so that 1 and 2^32 are the same to it.
+    "int8": "hashint8extended({0}, {1}) # hashint8extended({0} >> 32, -{1})",
     "oid": "hashoidextended({0}, {1})",
     "uuid": "uuid_hash_extended({0}, {1})",
     "time": "time_hash_extended({0}, {1})",
