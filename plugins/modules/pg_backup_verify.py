@@ -21,7 +21,8 @@ description:
     its own, V(unattested); it restores and is whole as far as can be told. That is never taken for a proof, and is on no record and in no
     metric.
   - No live server is asked or touched. The verdict is kept beside the backups, where retention and restore find it.
-  - PostgreSQL refuses to run as root, so V(full) needs another user. Code of the dump, such as functions of an index, runs as that user.
+  - PostgreSQL refuses to run as root, so all levels but V(checksum) need another user. Code of the dump, such as functions of an
+    index, runs as that user.
 author: Endpoint Statistics Operations contributors (@endpoint-stats)
 options:
   directory:
@@ -48,10 +49,17 @@ options:
   level:
     description:
       - V(checksum) reads the files, and compares the objects of the dump with the manifest. It is fast and proves no restore.
-      - V(full) does all of that, restores the dump and compares the result.
+      - V(data) does that too, loads every table on the scratch server, and compares rows and sequences with the manifest.
+      - V(constraints) also builds all that rows can break, which is unique indexes, keys, foreign keys, exclusion constraints and indexes
+        with an expression or a condition, and compares the whole structure. Other indexes are made on an empty copy of their tables.
+      - V(full) makes everything, also the other indexes, and fills materialized views. It alone tells how long a restore takes.
     type: str
-    choices: [checksum, full]
+    choices: [checksum, data, constraints, full]
     default: full
+  amcheck:
+    description: Whether every table and B-tree index of the restored database is looked at by the extension amcheck, for V(full) alone.
+    type: bool
+    default: false
   expected_system_identifier:
     description: Identifier of the server that the backup must be of, as C(pg_control_system()) tells it; empty for any.
     type: str
@@ -77,10 +85,15 @@ options:
     default: false
   scratch_dir:
     description:
-      - Where the server lives, on a disk with room for the database. It is made where it does not exist.
-      - Empty for a directory below the system's temporary one. The name must leave room for that of a socket, 107 bytes in all.
+      - Where the server lives, with room for the database. It is made where it does not exist.
+      - Empty for a directory in C(/dev/shm) where the server fits into a quarter of the memory that is free, else below the system's
+        temporary one. The name must leave room for that of a socket, 107 bytes in all.
     type: path
     default: ""
+  scratch_max_bytes:
+    description: How large the database of a backup may be, in bytes; one that is larger could not be verified. V(0) is for any size.
+    type: int
+    default: 0
   jobs:
     description: Tables and indexes that are restored at the same time.
     type: int
@@ -126,7 +139,7 @@ attributes:
       - Each run keeps a verdict.
 requirements:
   - psycopg >= 3.1
-  - the programs of PostgreSQL, for V(full) with its server, of the major version that the backup is of
+  - the programs of PostgreSQL, for all levels but V(checksum) with its server, of the major version that the backup is of
   - zstd
 """
 
@@ -189,28 +202,33 @@ differences:
     - The C(kind) is one of C(manifest), C(signature), C(signature_missing), C(other_backup), C(other_database), C(other_server),
       C(file_missing), C(file_unexpected), C(file_size), C(file_content), C(file_unreadable), C(end_marker), C(dump_unreadable),
       C(entry_missing), C(entry_unexpected), C(entry_changed), C(dump_empty), C(dump_cut), C(roles), C(role_missing), C(restore),
-      C(table_missing), C(table_unexpected), C(rows), C(content), C(view_not_populated) and C(sequence).
+      C(table_missing), C(table_unexpected), C(rows), C(content), C(view_not_populated),
+      C(index_corrupt), C(table_corrupt) and C(sequence).
   returned: always
   type: list
   elements: dict
   sample: [{"kind": "rows", "subject": "public.requests", "expected": "250000 rows", "found": "249999 rows"}]
 checked:
-  description: How many of each were looked at.
+  description:
+    - How many of each were looked at. C(indexes_parsed) are those that level V(constraints) has made on an empty copy of their tables
+      alone, C(relations_examined) the tables and indexes that O(amcheck) has seen.
   returned: always
   type: dict
-  sample: {"files": 9, "bytes": 18350211, "entries": 34, "tables": 5, "rows": 250000, "views": 1, "sequences": 2}
+  sample: {"files": 9, "bytes": 18350211, "entries": 34, "tables": 5, "rows": 250000, "views": 1, "sequences": 2, "indexes_parsed": 0,
+    "relations_examined": 0}
 seconds:
   description: Seconds of each phase.
   returned: always
   type: dict
-  sample: {"manifest": 0.1, "files": 0.1, "contents": 0.1, "server": 1.1, "roles": 0.1, "restore": 4.2, "rows": 0.1, "structure": 0.3}
+  sample: {"manifest": 0.1, "files": 0.1, "contents": 0.1,
+    "server": 1.1, "roles": 0.1, "restore": 3.1, "indexes": 1.1, "rows": 0.1, "structure": 0.3}
 duration_seconds:
   description: From the choice of the backup to the verdict.
   returned: always
   type: float
   sample: 6.1
 restore_seconds:
-  description: How long restoring roles and database took on the scratch server; null where it was not done.
+  description: How long restoring roles and database took on the scratch server; null at other levels than V(full).
   returned: always
   type: float
   sample: 4.3
@@ -282,12 +300,13 @@ TEXTS = {
     "scratch_dir": {"type": "path", "default": ""},
     "manifest_key_file": {"type": "path", "default": "", "no_log": False},
 }
-NUMBERS = {"max_age_seconds": 0, "jobs": 2, "timeout_seconds": 7200, "rto_target_seconds": 14400}
+NUMBERS = {"scratch_max_bytes": 0, "max_age_seconds": 0, "jobs": 2, "timeout_seconds": 7200, "rto_target_seconds": 14400}
+ASKED = ("jobs", "timeout_seconds", "accept_unsigned", "amcheck", "scratch_max_bytes")
 
 
 def work(module: AnsibleModule) -> dict[str, Any]:
     options = module.params
-    asked = Asked(**{name: options[name] for name in ("level", "database", *TEXTS, "jobs", "timeout_seconds", "accept_unsigned")})
+    asked = Asked(**{name: options[name] for name in ("level", "database", *TEXTS, *ASKED)})
     names = ("backup", "max_age_seconds", "rto_target_seconds", "metrics_path", "accept_recorded")
     order = Order(**{name: options[name] for name in names}, asked=asked)
     outcome = _outcome(options, order, Progress(options["progress_path"]), check=module.check_mode)
@@ -317,6 +336,7 @@ def main() -> None:
             "backup": {"type": "str", "default": NEWEST},
             "level": {"type": "str", "choices": list(LEVELS), "default": LEVELS[-1]},
             "require_passed": {"type": "bool", "default": True},
+            "amcheck": {"type": "bool", "default": False},
             "accept_recorded": {"type": "bool", "default": False},
             "accept_unsigned": {"type": "bool", "default": False},
             "metrics_path": {"type": "path", "default": ""},

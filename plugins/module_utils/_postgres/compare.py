@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -97,12 +97,24 @@ def dumped(manifest: Manifest, statements: str) -> Comparison:
     return Comparison(tuple(differences(manifest.entries, found)), len(found))
 
 
-def structure(statements: str, restored: str) -> Comparison:
+@dataclass(frozen=True)
+class Twin:
+    """Of these entries, what was made in a copy of the database instead."""
+
+    entries: Collection[str] = ()
+    restored: str = ""
+
+    def found(self, *, exact: bool = True) -> list[Entry]:
+        return [entry for entry in entries(self.restored, exact=exact) if entry.identity in self.entries]
+
+
+def structure(statements: str, restored: str, twin: Twin | None = None) -> Comparison:
     """What the dump's statements have made, as the same program reads it back."""
-    before, after = _kept(entries(statements)), _kept(entries(restored))
+    twin = twin or Twin()
+    before, after = _kept(entries(statements)), _kept([*entries(restored), *twin.found()])
     suspects = differences(before, after)
     if suspects:
-        loose = differences(_kept(entries(statements, exact=False)), _kept(entries(restored, exact=False)))
+        loose = differences(_kept(entries(statements, exact=False)), _kept([*entries(restored, exact=False), *twin.found(exact=False)]))
         real = {difference.subject for difference in loose}
         suspects = [difference for difference in suspects if difference.subject in real]
     return Comparison(tuple(suspects), len(after))

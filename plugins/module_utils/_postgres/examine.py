@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -14,7 +15,7 @@ from typing import Any
 from .._deadline import Deadline
 from .._errors import OpsError
 from .._progress import Progress
-from . import accounts, archive, compare, compressed, files, load, manifest, scratch, signing, snapshot
+from . import accounts, amcheck, archive, compare, compressed, files, indexes, load, manifest, scratch, signing, snapshot
 from .compare import Comparison
 from .compressed import DamagedFileError
 from .connection import session
@@ -25,9 +26,9 @@ from .manifest import Manifest, ManifestError
 from .programs import Programs
 from .programs import found as programs_of
 
-LEVELS = ("checksum", "full")
+LEVELS = CHECKSUM, DATA, CONSTRAINTS, FULL = ("checksum", "data", "constraints", "full")
 VERDICTS = PASSED, FAILED, UNKNOWN = ("passed", "failed", "could_not_verify")
-COUNTED = ("files", "bytes", "entries", "tables", "rows", "views", "sequences")
+COUNTED = ("files", "bytes", "entries", "tables", "rows", "views", "sequences", "indexes_parsed", "relations_examined")
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,17 @@ class Asked:
     timeout_seconds: float
     manifest_key_file: str = ""
     accept_unsigned: bool = False
+    amcheck: bool = False
+    scratch_max_bytes: int = 0
 
     def __post_init__(self) -> None:
         for name in ("jobs", "timeout_seconds"):
             if getattr(self, name) < 1:
                 raise OpsError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.scratch_max_bytes < 0:
+            raise OpsError(f"scratch_max_bytes must be at least 0, not {self.scratch_max_bytes}")
+        if self.amcheck and self.level != FULL:
+            raise OpsError(f"amcheck looks at the indexes of level {FULL}", remedy=f"Verify at level {FULL}, or without amcheck.")
 
 
 @dataclass
@@ -127,11 +134,11 @@ class _Examination:
 
     @property
     def needs(self) -> scratch.Needs:
-        return scratch.Needs(self.manifest.database.size_bytes, len(self.manifest.entries), self.asked.jobs)
+        return scratch.Needs(self.manifest.database.size_bytes, len(self.manifest.entries), self.asked.jobs, self.asked.scratch_max_bytes)
 
     @property
     def scratch_directory(self) -> Path:
-        return Path(self.asked.scratch_dir or scratch.default_directory()).absolute()
+        return scratch.place(self.asked.scratch_dir, self.needs)
 
     def identity(self) -> None:
         """The manifest can be relied on, and is of the backup, the database and the server that it should be of."""
@@ -183,8 +190,9 @@ class _Examination:
         with scratch.running(self.scratch_directory, programs, self.needs, self.deadline) as server:
             loader = load.Loader(clients, server.server, server.who, self.deadline)
             try:
-                if self._loaded(loader, server.log.parent):
-                    self._compared(loader, statements)
+                with archive.opened(self.path, self.manifest.files, clients, self.deadline, server.log.parent) as opened:
+                    if self._prepared(loader):
+                        self._compared(loader, statements, self._loaded(loader, opened))
                 if self.then and not self.seen.differences:
                     self.then(loader)
             except OpsError as error:
@@ -193,7 +201,7 @@ class _Examination:
                     raise
                 raise scratch.NoScratchError("The scratch server cannot hold this backup", cause=lacking) from error
 
-    def _loaded(self, loader: load.Loader, work: Path) -> bool:
+    def _prepared(self, loader: load.Loader) -> bool:
         """Roles first, as objects and grants name them; without them a restore is not begun."""
         facts = self.manifest.database
         self.progress.phase("roles")
@@ -209,18 +217,34 @@ class _Examination:
             # The server is new: the only database that may be there is the one that every server has.
             connection.execute("DROP DATABASE postgres")
             load.create_database(connection, facts)
+        return True
+
+    def _loaded(self, loader: load.Loader, opened: archive.Archive) -> compare.Twin:
+        """As far as the level says; gives what was made in a copy that has no rows."""
+        facts = self.manifest.database
         self.progress.phase("restore", facts.size_bytes, "bytes")
+        following = self._following(loader, opened)
         with self._session(loader, "template1") as connection:
             question = "SELECT pg_database_size(%s) AS bytes"
 
             def watch() -> None:
                 self.progress.advance(min(connection.execute(question, [facts.name]).fetchone()["bytes"], facts.size_bytes))
 
-            with archive.opened(self.path, self.manifest.files, loader.programs, self.deadline, work) as opened:
-                loader.load(opened, facts.name, load.How(self.asked.jobs, watch, fleeting=True))
-        return True
+            twin = f"twin_{secrets.token_hex(4)}" if following.parsed else ""
+            how = load.How(self.asked.jobs, watch, fleeting=True, twin=twin)
+            loader.load(opened, facts.name, how)
+            self.progress.phase("indexes", facts.size_bytes, "bytes")
+            loader.finish(opened, following.built, facts.name, how)
+            loader.finish(opened, following.parsed, twin, how)
+        self.seen.checked["indexes_parsed"] = following.parsed_indexes
+        return compare.Twin(following.parsed_entries, loader.structure(twin) if twin else "")
 
-    def _compared(self, loader: load.Loader, statements: str) -> None:
+    def _following(self, loader: load.Loader, opened: archive.Archive) -> indexes.Following:
+        if self.asked.level == CONSTRAINTS:
+            return indexes.breakable(opened, loader.programs, self.deadline)
+        return indexes.everything(opened) if self.asked.level == FULL else indexes.Following(())
+
+    def _compared(self, loader: load.Loader, statements: str, twin: compare.Twin) -> None:
         def opened() -> AbstractContextManager[Any]:
             return self._session(loader, self.manifest.database.name)
 
@@ -235,18 +259,25 @@ class _Examination:
             self.seen.add(tables, "tables")
             self.seen.checked["rows"] += tables.rows
             self.seen.odd += tables.odd
-            self.seen.add(compare.views(connection, self.manifest), "views")
+            if self.asked.level == FULL:
+                self.seen.add(compare.views(connection, self.manifest), "views")
             self.progress.phase("sequences")
             self.seen.add(compare.sequences(connection, statements, self._advance), "sequences")
             self.seen.odd += compare.behind(connection, self._advance)
+        if self.asked.level == DATA:
+            return
         self.progress.phase("structure")
-        structure = compare.structure(statements, loader.structure(self.manifest.database.name))
+        structure = compare.structure(statements, loader.structure(self.manifest.database.name), twin)
         self.seen.differences += structure.differences
+        if self.asked.amcheck:
+            self.progress.phase("amcheck")
+            with self._session(loader, self.manifest.database.name) as connection:
+                self.seen.add(amcheck.examined(connection, self._advance), "relations_examined")
 
     def complete(self) -> None:
         """What was not looked at is not good."""
         wanted = {"files": len(self.manifest.files), "bytes": self.manifest.bytes, "entries": len(self.manifest.entries)}
-        if self.asked.level == "full":
+        if self.asked.level != CHECKSUM:
             wanted |= {"tables": len(self.manifest.tables), "rows": self.manifest.rows}
         lacking = [f"{self.seen.checked[what]} of {number} {what}" for what, number in wanted.items() if self.seen.checked[what] != number]
         if lacking and not self.seen.differences:
@@ -268,7 +299,7 @@ def _look(examination: _Examination) -> None:
         return
     clients = examination.clients()
     statements = examination.statements(clients)
-    if examination.asked.level == "full" and not examination.seen.differences:
+    if examination.asked.level != CHECKSUM and not examination.seen.differences:
         examination.restored(clients, statements)
     examination.complete()
 
@@ -279,7 +310,7 @@ def _glance(examination: _Examination) -> None:
     if examination.seen.differences:
         return
     examination.clients()
-    if examination.asked.level == "full":
+    if examination.asked.level != CHECKSUM:
         examination.server_programs()
         examination.refuse()
 

@@ -92,7 +92,7 @@ class _Verification:
 
     def _place(self, source: Source, survey: Survey) -> Path:
         """Where the server will be; refused where it cannot."""
-        directory = Path(self.asked.scratch_dir or scratch.default_directory()).absolute()
+        directory = scratch.place(self.asked.scratch_dir, self._needs(source, survey))
         if survey.major:
             programs_of(scratch.PROGRAMS, survey.major, newer=False)
         if refused := scratch.refusal(directory, self._needs(source, survey)):
@@ -103,7 +103,10 @@ class _Verification:
         packed = source.compression or source.form not in (PLAIN, TAR)
         size = max(source.size * (_COMPRESSED_GROWTH if packed else _GROWTH), survey.read_bytes * _GROWTH)
         return scratch.Needs(
-            survey.read_bytes * _GROWTH if source.form == PLAIN and survey.complete else size, survey.entries, self.asked.jobs
+            survey.read_bytes * _GROWTH if source.form == PLAIN and survey.complete else size,
+            survey.entries,
+            self.asked.jobs,
+            self.asked.scratch_max_bytes,
         )
 
     def _restored(self, source: Source, survey: Survey, clients: Programs, directory: Path) -> None:

@@ -70,7 +70,11 @@ def _refuse(path: Path, order: Order) -> None:
     if order.asked.level == LEVELS[0]:
         cause, remedy = "of a dump without a manifest no byte can be compared with anything", "Leave level out; the dump is restored."
         raise OpsError(f"The level {LEVELS[0]} does not go together with path", cause=cause, remedy=remedy)
-    for option, value in {"metrics_path": order.metrics_path, "accept_recorded": order.accept_recorded}.items():
+    for option, value in {
+        "metrics_path": order.metrics_path,
+        "accept_recorded": order.accept_recorded,
+        "amcheck": order.asked.amcheck,
+    }.items():
         if value:
             cause = "metrics and records are of backups with a manifest, which this proves nothing of"
             raise OpsError(f"{option} does not go together with path", cause=cause, remedy=f"Leave {option} out.")

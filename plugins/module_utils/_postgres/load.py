@@ -19,7 +19,7 @@ from .._errors import OpsError
 from .._process import Completed, run
 from .._tls import Credentials
 from . import dump
-from .archive import POST_DATA, Archive
+from .archive import Archive
 from .connection import Server, libpq_environment, named, session
 from .dump import DUMP, GLOBALS, without_restrict
 from .load_error import LoadError
@@ -40,17 +40,22 @@ _UNLOGGED = """
 UPDATE pg_class SET relpersistence = 'u'
 WHERE relpersistence = 'p' AND relkind IN ('r', 't', 'i') AND oid >= 16384 RETURNING oid::int8 AS oid
 """
+_TEMPLATE = "template1"
 _LOGGED = "UPDATE pg_class SET relpersistence = 'p' WHERE oid = ANY(%s::oid[])"
 
 
 @dataclass(frozen=True)
 class How:
-    """How a dump is loaded: by so many sessions, as a role where one is named; C(fleeting) is a server that is thrown away."""
+    """How a dump is loaded: by so many sessions, as a role where one is named; C(fleeting) is a server that is thrown away.
+
+    C(twin) is the name of a copy that is made before there are rows; empty for none.
+    """
 
     jobs: int
     while_running: Callable[[], None]
     role: str = ""
     fleeting: bool = False
+    twin: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,14 +75,24 @@ class Loader:
         self.run("roles", GLOBALS, argv, self.server.database, "The roles of the backup could not be made", input_text=guarded)
 
     def load(self, archive: Archive, database: str, how: How) -> None:
-        """Load the dump into an empty database; the first error ends it."""
+        """Load everything up to the rows into an empty database, and the rows; the first error ends it."""
         self._entries(archive, archive.structure, database, how)
+        if how.twin:
+            self._copy(database, how.twin)
         with self._unlogged(database) if how.fleeting else nullcontext():
             streams = Streams(archive, lambda: self._session(database), how.role, how.jobs, how.fleeting, self.deadline)
             streams.load(how.while_running)
         for lines in (archive.others, archive.grants):
             self._entries(archive, lines, database, how)
-        self._entries(archive, archive.listed[POST_DATA], database, how, jobs=how.jobs)
+
+    def finish(self, archive: Archive, lines: Sequence[str], database: str, how: How) -> None:
+        """Make these entries, of those that follow the rows."""
+        self._entries(archive, lines, database, how, jobs=how.jobs)
+
+    def _copy(self, database: str, twin: str) -> None:
+        with self._session(_TEMPLATE) as connection:
+            names = [psycopg.sql.Identifier(name) for name in (twin, database)]
+            connection.execute(psycopg.sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*names))
 
     def _entries(self, archive: Archive, lines: Sequence[str], database: str, how: How, *, jobs: int = 1) -> None:
         """Entries of the table of contents, by pg_restore."""

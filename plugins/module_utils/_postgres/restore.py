@@ -125,7 +125,9 @@ class Restore:
 
         loader, temporary = self._loader(plan, deadline), Path(tempfile.gettempdir())
         with archive.opened(plan.dump.parent, plan.manifest.files, plan.programs, deadline, temporary) as opened:
-            loader.load(opened, plan.facts.name, How(self.order.jobs, watch, plan.role))
+            how = How(self.order.jobs, watch, plan.role)
+            loader.load(opened, plan.facts.name, how)
+            loader.finish(opened, opened.listed[archive.POST_DATA], plan.facts.name, how)
 
     def _compared(self, plan: Plan, deadline: Deadline) -> list[Finding]:
         said, loader = statements(plan.programs, plan.dump, deadline), self._loader(plan, deadline)

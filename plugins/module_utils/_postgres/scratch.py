@@ -43,6 +43,7 @@ _PREFIX = "scratch-"
 _TAG = "owner.json"
 _SERVER_LOCK = "server.lock"
 _PORT = 5432
+_MEMORY = Path("/dev/shm")  # noqa: S108 - a directory of ours in it is refused where somebody else has made it
 _LONGEST_SOCKET_PATH = 107
 _LEAST_MEMORY_BYTES = 192 << 20
 _EMPTY_SERVER_BYTES = 64 << 20
@@ -64,11 +65,12 @@ class NoScratchError(OpsError):
 
 @dataclass(frozen=True)
 class Needs:
-    """What the server will hold and do."""
+    """What the server will hold and do; C(most_bytes) is how large a database may be, 0 for any."""
 
     database_bytes: int
     entries: int
     jobs: int
+    most_bytes: int = 0
 
     @property
     def disk_bytes(self) -> int:
@@ -97,8 +99,22 @@ class Scratch:
         return "" if free > _FULL_DISK_BYTES else f"the disk is full: {free:,} bytes are free"
 
 
-def default_directory() -> str:
-    return str(Path(tempfile.gettempdir(), f"endpoint-stats-scratch-{os.geteuid()}"))
+def place(wanted: str, needs: Needs) -> Path:
+    """The directory that is wanted; else in memory where the server fits by a wide margin, else on the disk."""
+    if wanted:
+        return Path(wanted).absolute()
+    memory, disk = _places()
+    parent = memory.parent
+    if not (parent.is_dir() and os.access(parent, os.W_OK | os.X_OK)):
+        return disk
+    fits = needs.disk_bytes <= shutil.disk_usage(parent).free // 2 and needs.disk_bytes <= available_memory() // 4
+    return memory if fits else disk
+
+
+def _places() -> tuple[Path, Path]:
+    """Where servers are that nobody has named a place for."""
+    name = f"endpoint-stats-scratch-{os.geteuid()}"
+    return _MEMORY / name, Path(tempfile.gettempdir(), name)
 
 
 def refusal(directory: Path, needs: Needs) -> NoScratchError | None:
@@ -112,6 +128,10 @@ def refusal(directory: Path, needs: Needs) -> NoScratchError | None:
         return NoScratchError(
             "The directory of the scratch server has too long a name", where=str(directory), cause=cause, remedy="Name another scratch_dir."
         )
+    if 0 < needs.most_bytes < needs.database_bytes:
+        cause = f"it has {needs.database_bytes:,} bytes, scratch_max_bytes allows {needs.most_bytes:,}"
+        remedy = "Allow more, or verify it where a larger scratch server may be."
+        return NoScratchError("The database is larger than the scratch server may be", cause=cause, remedy=remedy)
     existing = next(path for path in (directory, *directory.parents) if path.exists())
     free = shutil.disk_usage(existing).free
     if free < needs.disk_bytes:
@@ -141,7 +161,7 @@ def running(directory: Path, programs: Programs, needs: Needs, deadline: Deadlin
         )
         made.check("The scratch server could not be made")
         wanted = settings(own, needs, available_memory())
-        argv = [programs["postgres"], "-D", str(own / "data"), *(f"--{key}={value}" for key, value in wanted.items())]
+        argv = [*_gently(), programs["postgres"], "-D", str(own / "data"), *(f"--{key}={value}" for key, value in wanted.items())]
         with server(argv, log=log, environment=environment, inherit=False, ended_by=SIGQUIT, descriptors=[lock]) as process:
             here = Server(str(own), _PORT, "postgres", "", "", timeout(deadline))
             scratch = Scratch(here, Credentials(name, ""), process, log)
@@ -212,6 +232,20 @@ def reap(directory: Path) -> list[str]:
     return [path.name for path in sorted(directory.glob(f"{_PREFIX}*")) if _is_orphan(path) and _removed(path)]
 
 
+def _reap_elsewhere(directory: Path) -> None:
+    """A run that was killed may have been in the other of the two places; what is busy there is left to the next one."""
+    for other in set(_places()) - {directory} if directory in _places() else ():
+        with suppress(OpsError, OSError), held(other / ".lock", operation="a verification"):
+            reap(other)
+
+
+def _gently() -> list[str]:
+    """Others come first, where the system has programs for that."""
+    words = (["nice", "-n", "10"], ["ionice", "--ignore", "--class", "2", "--classdata", "7"])
+    found = [(shutil.which(program), options) for program, *options in words]
+    return [word for path, options in found if path for word in (path, *options)]
+
+
 @contextmanager
 def _private(directory: Path, deadline: Deadline) -> Iterator[tuple[Path, int]]:
     """A directory of this run with the descriptor of the lock that the server inherits."""
@@ -222,6 +256,7 @@ def _private(directory: Path, deadline: Deadline) -> Iterator[tuple[Path, int]]:
             _make(directory)
             with held(directory / ".lock", operation="a verification", wait_seconds=min(_LOCK_SECONDS, deadline.left())):
                 reap(directory)
+                _reap_elsewhere(directory)
                 own.mkdir(mode=0o700)
                 removal.callback(shutil.rmtree, own)
                 removal.callback(_end_stragglers, own)

@@ -19,7 +19,7 @@ from .._version import VERSION
 from . import signing
 from .connection import forget_environment
 from .contents import EntryDifference
-from .examine import COUNTED, FAILED, PASSED, UNKNOWN, VERDICTS, Asked, Seen, examine, foresee
+from .examine import COUNTED, FAILED, FULL, PASSED, UNKNOWN, VERDICTS, Asked, Seen, examine, foresee
 from .manifest import ManifestError, load
 from .records import PROVING_LEVELS, Records, now
 from .repository import Repository
@@ -29,6 +29,8 @@ _NAMED = "%Y%m%dT%H%M%SZ"
 _KEPT_DIFFERENCES = 20
 _KEPT_CHARACTERS = 300
 _RESTORING = ("roles", "restore")
+# A dump that others have made is restored in one go.
+_FINISHING = "indexes"
 # What speaks against the database that was backed up.
 _ODD = {
     "sequence_behind": (
@@ -114,7 +116,7 @@ def verify(repository: Repository, order: Order, progress: Progress, *, check: b
         checked=seen.checked,
         seconds=progress.seconds,
         duration_seconds=round(time.monotonic() - begun, 3),
-        restore_seconds=restore_seconds(progress),
+        restore_seconds=restore_seconds(progress) if order.asked.level == FULL else None,
         age_seconds=age,
         fresh=fresh,
     )
@@ -127,8 +129,8 @@ def verify(repository: Repository, order: Order, progress: Progress, *, check: b
 
 def restore_seconds(progress: Progress) -> float | None:
     """How long roles and databases took; none where they were not restored."""
-    restoring = [progress.seconds[phase] for phase in _RESTORING if phase in progress.seconds]
-    return round(sum(restoring), 3) if len(restoring) == len(_RESTORING) else None
+    seconds = progress.seconds
+    return round(sum(seconds.get(phase, 0.0) for phase in (*_RESTORING, _FINISHING)), 3) if set(_RESTORING) <= set(seconds) else None
 
 
 def _with_records(repository: Repository, outcome: Outcome) -> Outcome:

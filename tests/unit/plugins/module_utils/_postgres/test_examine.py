@@ -104,7 +104,17 @@ def test_time_that_is_up_is_an_error() -> None:
         Deadline(0).left()
 
 
+@pytest.mark.parametrize("level", ["data", "constraints", "full"])
+def test_each_level_that_restores_counts_rows(level: str) -> None:
+    assert judged(counting(), level=level).verdict == "passed"
+    assert judged(counting(rows=0), level=level).verdict == "could_not_verify"
+
+
 def test_numbers_that_make_no_sense_are_refused() -> None:
+    with pytest.raises(OpsError, match="scratch_max_bytes must be at least 0, not -1"):
+        examine.Asked("full", "endpoint_stats", "", "", 2, 60, scratch_max_bytes=-1)
+    with pytest.raises(OpsError, match="amcheck looks at the indexes of level full"):
+        examine.Asked("constraints", "endpoint_stats", "", "", 2, 60, amcheck=True)
     assert ASKED.jobs == 2
     with pytest.raises(OpsError, match="jobs must be at least 1, not 0"):
         examine.Asked("full", "endpoint_stats", "", "", 0, 60)

@@ -9,8 +9,10 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -56,6 +58,42 @@ def test_the_path_of_a_socket_is_bounded(length: int, fits: bool) -> None:
 def test_room_is_needed_for_the_database_its_sorting_and_its_log(monkeypatch: pytest.MonkeyPatch, free: int, fits: bool) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: SimpleNamespace(free=free * MIB))
     assert ("too little space" in refused(Path("/tmp"))) is not fits
+
+
+@pytest.mark.parametrize(("most", "fits"), [(0, True), (100 * MIB, True), (100 * MIB - 1, False)])
+def test_a_ceiling_is_kept(most: int, fits: bool) -> None:
+    assert ("larger than the scratch server may be" in refused(Path("/tmp"), replace(NEEDS, most_bytes=most))) is not fits
+
+
+@pytest.mark.parametrize(
+    ("wanted", "memory", "free", "chosen"),
+    [
+        ("", 4 * 289, 2 * 289, "/dev/shm/endpoint-stats-scratch-1000"),
+        ("", 4 * 289 - 1, 2 * 289, "/tmp/endpoint-stats-scratch-1000"),
+        ("", 4 * 289, 2 * 289 - 1, "/tmp/endpoint-stats-scratch-1000"),
+        ("/srv/scratch", 4 * 289, 2 * 289, "/srv/scratch"),
+    ],
+)
+def test_it_is_in_memory_where_it_fits_by_far(monkeypatch: pytest.MonkeyPatch, wanted: str, memory: int, free: int, chosen: str) -> None:
+    monkeypatch.setattr(scratch, "available_memory", lambda: memory * MIB)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: SimpleNamespace(free=free * MIB))
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: "/tmp")
+    assert str(scratch.place(wanted, NEEDS)) == chosen
+
+
+def test_a_system_without_memory_for_files_has_a_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(scratch, "_MEMORY", tmp_path / "absent")
+    assert scratch.place("", NEEDS).parent != tmp_path / "absent"
+
+
+def test_what_a_killed_run_left_in_the_other_place_is_removed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    places = (tmp_path / "memory", tmp_path / "disk")
+    monkeypatch.setattr(scratch, "_places", lambda: places)
+    left = orphan(places[0])
+    scratch._reap_elsewhere(tmp_path / "named")
+    assert left.exists()
+    scratch._reap_elsewhere(places[1])
+    assert not left.exists()
 
 
 def test_little_memory_is_too_little(monkeypatch: pytest.MonkeyPatch) -> None:
