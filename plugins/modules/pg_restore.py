@@ -80,6 +80,12 @@ options:
       - It is for the time until the backups from before the key are gone.
     type: bool
     default: false
+  accept_other_server:
+    description:
+      - Whether a backup of one server may replace the database of another one, as after a rebuild. They are told apart by their system
+        identifiers. Where no database has the name, and for O(tables), it is a finding and no more.
+    type: bool
+    default: false
   jobs:
     description:
       - Tables that are loaded, and indexes that are built, at the same time. Each table is decompressed and loaded by one session; only
@@ -326,7 +332,7 @@ from ..module_utils._postgres.undo import undone
 from ..module_utils._progress import Progress
 from ..module_utils._tls import Credentials
 
-LATER = ("server_free_bytes", "manifest_key_file", "accept_unsigned")
+LATER = ("server_free_bytes", "manifest_key_file", "accept_unsigned", "accept_other_server")
 NUMBERS = {
     "jobs": 2,
     "restore_timeout_seconds": 14400,
@@ -386,6 +392,7 @@ def main() -> None:
             "require_proven": {"type": "bool", "default": True},
             "manifest_key_file": {"type": "path", "default": "", "no_log": False},
             "accept_unsigned": {"type": "bool", "default": False},
+            "accept_other_server": {"type": "bool", "default": False},
             "tables": {"type": "list", "elements": "str", "default": []},
             "scratch_dir": {"type": "path", "default": ""},
             "side_schema": {"type": "str", "default": ""},

@@ -47,6 +47,7 @@ class Order:
     server_free_bytes: int
     manifest_key_file: str = ""
     accept_unsigned: bool = False
+    accept_other_server: bool = False
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,7 @@ class Planner:
                 *of_restore(locker, manifest, side, wanted),
                 *([] if lost else unreadable(self._session(self.target.database))),
                 *self._little_space(manifest),
+                *([] if lost else self._other_server(manifest, side)),
             ]
         )
         dumped_by = int(manifest.pg_dump_version.split(".", maxsplit=1)[0])
@@ -174,6 +176,13 @@ class Planner:
             yield OpsError(
                 "The server has too little room", cause=cause, remedy="Make its volume larger, or drop databases that were put aside."
             )
+
+    def _other_server(self, manifest: Manifest, side: ServerSide) -> Iterator[OpsError]:
+        """An inventory that leads elsewhere must not cost that server its database's name."""
+        if side.system_identifier != manifest.server.system_identifier and not self.order.accept_other_server:
+            cause = f"system identifier {side.system_identifier}, in the backup {manifest.server.system_identifier}"
+            remedy = "After a rebuild, or when that is meant, say accept_other_server; else find out which server answers under this name."
+            yield OpsError("The backup is of another server than the one whose database it would replace", cause=cause, remedy=remedy)
 
     def _reusable(self, catalog: Catalog, manifest: Manifest) -> Beside | None:
         """What an earlier run has restored from this backup and could not swap in, when nobody has written to it since."""

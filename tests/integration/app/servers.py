@@ -150,6 +150,7 @@ class PostgreSQL(Process):
     """PostgreSQL refuses to run as root, and waits for its clients to leave unless it is interrupted."""
 
     stopped_by = signal.SIGINT
+    binaries = BINARIES
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
@@ -161,7 +162,7 @@ class PostgreSQL(Process):
             for path in (directory, directory / "tls.key"):
                 shutil.chown(path, _ACCOUNT)
         argv = ["initdb", f"--pgdata={self.data}", "--username=admin", "--auth=trust", "--locale=C.UTF-8", "--no-sync"]
-        subprocess.run([str(BINARIES / argv[0]), *argv[1:]], check=True, capture_output=True, cwd=directory, **self._user)
+        subprocess.run([str(self.binaries / argv[0]), *argv[1:]], check=True, capture_output=True, cwd=directory, **self._user)
         # The superuser of the tests comes by the socket; everybody else needs a password.
         self.data.joinpath("pg_hba.conf").write_text("local all admin trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n")
 
@@ -177,7 +178,7 @@ class PostgreSQL(Process):
             "ssl_cert_file": self.directory / "tls.crt",
             "ssl_key_file": self.directory / "tls.key",
         }
-        return [str(BINARIES / "postgres"), "-D", str(self.data), *(f"--{name}={value}" for name, value in settings.items())]
+        return [str(self.binaries / "postgres"), "-D", str(self.data), *(f"--{name}={value}" for name, value in settings.items())]
 
     def options(self) -> dict[str, Any]:
         return {**self._user, "cwd": self.directory}
