@@ -97,6 +97,19 @@ options:
       - It is refused where others than its owner and group may read it, or others than its owner may change it. It is never shown.
     type: path
     default: ""
+  globals_recipients_file:
+    description:
+      - File with recipients of age, one in each line, for whom the roles are encrypted (C(globals.sql.age) in place of C(globals.sql)).
+        Recipients are public; the identity that decrypts is not needed here. Empty encrypts nothing.
+      - Needs the program C(age).
+    type: path
+    default: ""
+  include_role_passwords:
+    description:
+      - Whether the roles keep their passwords, as the hashes the server has. Only together with O(globals_recipients_file).
+      - The role needs C(SELECT) on C(pg_catalog.pg_authid), which members of C(pg_read_all_data) have.
+    type: bool
+    default: false
   metrics_path:
     description: File for a Prometheus text collector, written after a backup was made; empty writes none.
     type: path
@@ -297,7 +310,7 @@ NUMBERS = {
 def work(module: AnsibleModule) -> dict[str, Any]:
     options = module.params
     server = Server(**{name: options[name] for name in ("host", "port", "database", "credentials_dir", "ca_file", "timeout_seconds")})
-    names = ("directory", "metrics_path", "manifest_key_file", *NUMBERS)
+    names = ("directory", "metrics_path", "manifest_key_file", "globals_recipients_file", "include_role_passwords", *NUMBERS)
     order = Order(server, retention=Policy(**options["retention"]), **{name: options[name] for name in names})
     outcome = (predict if module.check_mode else back_up)(order, Progress(options["progress_path"]))
     return outcome.to_result(order.directory)
@@ -314,6 +327,8 @@ def main() -> None:
             "retention": {"type": "dict", "default": PRESET, "options": {name: {"type": "int", "default": 0} for name in RULES}},
             "metrics_path": {"type": "path", "default": ""},
             "manifest_key_file": {"type": "path", "default": "", "no_log": False},
+            "globals_recipients_file": {"type": "path", "default": ""},
+            "include_role_passwords": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )

@@ -76,6 +76,13 @@ options:
       - A manifest that was changed, or that is not signed, has failed. One of another key, or without the file, could not be verified.
     type: path
     default: ""
+  globals_identity_file:
+    description:
+      - File with the identity of age that decrypts the roles, where they are encrypted. Code of the dump runs as the user that can read it.
+      - Without it roles of their names stand in, everything else is restored and compared, and what differs has failed. Without a
+        difference the verdict on V(full) is V(could_not_verify), as nobody has seen the roles; lower levels do not ask for them.
+    type: path
+    default: ""
   accept_unsigned:
     description:
       - Whether a manifest that is not signed is taken where O(manifest_key_file) is given; without it that one has failed, as who can
@@ -265,7 +272,8 @@ findings:
     - What deserves a word, each with C(id), C(severity), C(subject), C(summary), C(evidence) and C(remedy).
     - The C(id) is one of C(backup_failed_verification), C(backup_not_verified), C(backup_too_old), C(restore_too_slow),
       C(sequence_behind_column), C(generated_columns_differ), C(verification_not_recorded), C(verification_metrics_not_written),
-      C(signature_not_checked), C(manifest_unsigned) and C(records_damaged), of dumps also C(backup_unattested), C(dump_without_roles)
+      C(signature_not_checked), C(manifest_unsigned), C(roles_not_verified) and C(records_damaged), of dumps also C(backup_unattested),
+      C(dump_without_roles)
       and C(dump_without_rows).
   returned: always
   type: list
@@ -299,6 +307,7 @@ TEXTS = {
     "expected_system_identifier": {"type": "str", "default": ""},
     "scratch_dir": {"type": "path", "default": ""},
     "manifest_key_file": {"type": "path", "default": "", "no_log": False},
+    "globals_identity_file": {"type": "path", "default": ""},
 }
 NUMBERS = {"scratch_max_bytes": 0, "max_age_seconds": 0, "jobs": 2, "timeout_seconds": 7200, "rto_target_seconds": 14400}
 ASKED = ("jobs", "timeout_seconds", "accept_unsigned", "amcheck", "scratch_max_bytes")

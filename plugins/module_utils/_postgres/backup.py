@@ -17,7 +17,7 @@ from .._errors import OpsError
 from .._metrics import Gauge, write_metrics
 from .._progress import Progress
 from .._report.finding import Finding
-from . import signing
+from . import encryption, signing
 from .keep import History, history, hold, judge, judge_schedule, standing
 from .make import Maker
 from .manifest import Manifest
@@ -30,7 +30,7 @@ from .retention import Policy, fates
 def predict(order: Order, progress: Progress) -> Outcome:
     """What a backup would do, from the same questions and its own history; nothing is written."""
     progress.phase("preflight")
-    signing.key(order.manifest_key_file)
+    _key(order)
     ready = _ready(order)
     repository = ready.repository
     repository.refuse_locked("pg_backup")
@@ -51,7 +51,7 @@ def back_up(order: Order, progress: Progress) -> Outcome:
     """Make a backup, publish it, and delete those that are not needed any more."""
     os.umask(0o077)
     progress.phase("preflight")
-    key, ready = signing.key(order.manifest_key_file), _ready(order)
+    key, ready = _key(order), _ready(order)
     repository = opened(order.directory, order.server.database, create=True)
     progress.phase("lock")
     with repository.locked("pg_backup", order.lock_wait_seconds):
@@ -82,8 +82,15 @@ def _look_at_records(repository: Repository, outcome: Outcome) -> None:
     outcome.records = records.to_result()
 
 
+def _key(order: Order) -> signing.Key | None:
+    """The key for the manifest; what would keep the roles from being encrypted is refused as well."""
+    encryption.refuse(order.globals_recipients_file)
+    return signing.key(order.manifest_key_file)
+
+
 def _ready(order: Order) -> Ready:
-    return look(order.server, order.directory, jobs=order.jobs, metrics_path=order.metrics_path)
+    passwords = order.include_role_passwords
+    return look(order.server, order.directory, jobs=order.jobs, metrics_path=order.metrics_path, passwords=passwords)
 
 
 def _clean(repository: Repository, outcome: Outcome) -> None:

@@ -21,12 +21,13 @@ from .compressed import SUFFIX, Plain
 from .compressor import Compressor
 from .connection import Server, libpq_environment, named
 from .contents import Entry, entries
+from .encryption import memory
 from .manifest import BackupFile, hash_file
 from .programs import Programs
 from .snapshot import Snapshot
 
 DUMP = "dump"
-GLOBALS = "globals.sql"
+GLOBALS, ENCRYPTED_GLOBALS = "globals.sql", "globals.sql.age"
 _ROWS = re.compile(r"\d+; \d+ \d+ (?:TABLE DATA|BLOBS|BLOB DATA) ")
 _FULL = "No space left on device"
 _MORE_ROOM = "Give the directory of backups more room."
@@ -53,12 +54,13 @@ class Dumper:
     lock_timeout_seconds: float
     compression_level: int
 
-    def globals(self, path: Path) -> str:
-        """Write roles, memberships and settings of the whole server, without passwords, and give what was written."""
-        argv = [self.programs["pg_dumpall"], "--globals-only", "--no-role-passwords", f"--file={path}", "--no-sync", "--no-password"]
-        self._run([*argv, f"--database={named(self.server.database)}"]).check("The roles of the server could not be read")
-        # It is in the encoding of the database.
-        return without_restrict(path.read_text(encoding="utf-8", errors="surrogateescape"))
+    def globals(self, *, passwords: bool) -> bytes:
+        """Roles, memberships and settings of the whole server, in the encoding of the database; they come by memory alone."""
+        with memory() as held:
+            argv = [self.programs["pg_dumpall"], "--globals-only", f"--file={held.path}", "--no-sync", "--no-password"]
+            argv += [f"--database={named(self.server.database)}", *([] if passwords else ["--no-role-passwords"])]
+            self._run(argv).check("The roles of the server could not be read")
+            return held.content()
 
     def dump(self, snapshot: Snapshot, directory: Path, *, jobs: int, advance: Callable[[float], None]) -> Dumped:
         """Write the database as the snapshot shows it, each file compressed as soon as it is finished."""

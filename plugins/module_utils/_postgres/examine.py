@@ -15,12 +15,12 @@ from typing import Any
 from .._deadline import Deadline
 from .._errors import OpsError
 from .._progress import Progress
-from . import accounts, amcheck, archive, compare, compressed, files, indexes, load, manifest, scratch, signing, snapshot
+from . import accounts, amcheck, archive, compare, compressed, encryption, files, indexes, load, manifest, scratch, signing, snapshot
 from .compare import Comparison
 from .compressed import DamagedFileError
 from .connection import session
 from .contents import EntryDifference
-from .dump import DUMP, GLOBALS
+from .dump import DUMP, ENCRYPTED_GLOBALS, GLOBALS
 from .load_error import LoadError
 from .manifest import Manifest, ManifestError
 from .programs import Programs
@@ -45,6 +45,7 @@ class Asked:
     accept_unsigned: bool = False
     amcheck: bool = False
     scratch_max_bytes: int = 0
+    globals_identity_file: str = ""
 
     def __post_init__(self) -> None:
         for name in ("jobs", "timeout_seconds"):
@@ -70,6 +71,7 @@ class Seen:
     manifest: Manifest | None = None
     odd: list[EntryDifference] = field(default_factory=list)
     note: str = ""
+    roles_unseen: bool = False
 
     def add(self, comparison: Comparison, what: str) -> None:
         self.differences += comparison.differences
@@ -196,19 +198,32 @@ class _Examination:
                 if self.then and not self.seen.differences:
                     self.then(loader)
             except OpsError as error:
-                lacking = server.trouble() or (error.cause if isinstance(error, LoadError) and error.here else "")
+                lacking = (
+                    server.trouble()
+                    or self._lost_with_the_roles(error)
+                    or (error.cause if isinstance(error, LoadError) and error.here else "")
+                )
                 if not lacking:
                     raise
                 raise scratch.NoScratchError("The scratch server cannot hold this backup", cause=lacking) from error
+
+    def _lost_with_the_roles(self, error: OpsError) -> str:
+        """Tablespaces are made together with the roles: without those, a restore into one fails and says nothing."""
+        return error.cause if self.seen.roles_unseen and "tablespace" in error.cause else ""
 
     def _prepared(self, loader: load.Loader) -> bool:
         """Roles first, as objects and grants name them; without them a restore is not begun."""
         facts = self.manifest.database
         self.progress.phase("roles")
-        loader.globals((self.path / GLOBALS).read_text(encoding="utf-8", errors="replace"))
+        sql = self._roles()
+        if sql is not None:
+            loader.globals(sql)
         with self._session(loader, "template1") as connection:
-            made = [account for account in accounts.accounts(connection) if account.name != loader.who.username]
-            self.seen.differences += accounts.differences(self.manifest.accounts, made)
+            if sql is None:
+                load.stand_in(connection, self.manifest)
+            else:
+                made = [account for account in accounts.accounts(connection) if account.name != loader.who.username]
+                self.seen.differences += accounts.differences(self.manifest.accounts, made)
             if extensions := load.missing_extensions(connection, self.manifest):
                 remedy = f"Install what postgresql-{self.manifest.server.major} needs for them where the verification runs."
                 raise scratch.NoScratchError("The scratch server lacks extensions", cause=", ".join(extensions), remedy=remedy)
@@ -238,6 +253,17 @@ class _Examination:
             loader.finish(opened, following.parsed, twin, how)
         self.seen.checked["indexes_parsed"] = following.parsed_indexes
         return compare.Twin(following.parsed_entries, loader.structure(twin) if twin else "")
+
+    def _roles(self) -> str | None:
+        """The statements that make the roles; none where they are encrypted and nobody gave the identity."""
+        encrypted, identity = self.path / ENCRYPTED_GLOBALS, self.asked.globals_identity_file
+        if not encrypted.exists():
+            return (self.path / GLOBALS).read_text(encoding="utf-8", errors="replace")
+        self.seen.roles_unseen = not identity
+        try:
+            return encryption.decrypt(encrypted, identity).decode(errors="replace") if identity else None
+        except encryption.DamagedError as error:
+            raise LoadError("roles", ENCRYPTED_GLOBALS, error) from error
 
     def _following(self, loader: load.Loader, opened: archive.Archive) -> indexes.Following:
         if self.asked.level == CONSTRAINTS:
@@ -282,6 +308,9 @@ class _Examination:
         lacking = [f"{self.seen.checked[what]} of {number} {what}" for what, number in wanted.items() if self.seen.checked[what] != number]
         if lacking and not self.seen.differences:
             raise OpsError("Not everything was looked at", cause=", ".join(lacking))
+        if self.seen.roles_unseen and self.asked.level == FULL and not self.seen.differences:
+            cause, remedy = f"{ENCRYPTED_GLOBALS} is encrypted", "Name the identity with globals_identity_file."
+            raise OpsError("The roles were not looked at; everything else is as it should be", cause=cause, remedy=remedy)
         self.seen.verdict = PASSED
 
     def _session(self, loader: load.Loader, database: str) -> AbstractContextManager[Any]:

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .contents import EntryDifference
-from .dump import DUMP, GLOBALS
+from .dump import DUMP, ENCRYPTED_GLOBALS, GLOBALS
 from .manifest import FILE_NAME, BackupFile, Manifest, hash_file
 
-NEEDED = (f"{DUMP}/toc.dat", GLOBALS)
+NEEDED = ((f"{DUMP}/toc.dat",), (GLOBALS, ENCRYPTED_GLOBALS))
 
 
 @dataclass
@@ -34,7 +34,7 @@ def compare(directory: Path, manifest: Manifest, advance: Callable[[float], None
         seen.bytes += file.bytes if advance else 0
     named = {file.path for file in manifest.files}
     seen.differences += [
-        EntryDifference("file_missing", name, "a file that the manifest names", "none") for name in NEEDED if name not in named
+        EntryDifference("file_missing", names[0], "a file that the manifest names", "none") for names in NEEDED if named.isdisjoint(names)
     ]
     present = {str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_symlink() or not path.is_dir()}
     strangers = sorted(present - named - {FILE_NAME})

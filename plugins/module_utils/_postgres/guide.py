@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import dataclass
 from string import Template
 
 from .manifest import DatabaseFacts
@@ -48,10 +49,10 @@ find "$$DUMP" -name '*.zst' -exec zstd --decompress --quiet --rm {} +
 
 ## On a server that has neither the roles nor the database
 
-An error that says that a role exists already, such as your own superuser, does no harm. The roles have no passwords afterwards.
+An error that says that a role exists already, such as your own superuser, does no harm. $explained
 
 ```sh
-psql --no-psqlrc --dbname=postgres --file=globals.sql
+$roles
 pg_restore --exit-on-error --create --jobs=$jobs --dbname=postgres "$$DUMP"
 export DATABASE=$quoted
 ```
@@ -91,7 +92,27 @@ Stop the application first; nobody may be connected. The old database stays unde
 _PROVIDERS = {"icu": "--icu-locale", "builtin": "--builtin-locale"}
 
 
-def text(database: DatabaseFacts, version: str, at: str, jobs: int, room: int) -> str:
+@dataclass(frozen=True)
+class Roles:
+    """How the roles are kept."""
+
+    encrypted: bool = False
+    passwords: bool = False
+
+    @property
+    def commands(self) -> str:
+        if self.encrypted:
+            return 'age --decrypt --identity "$IDENTITY" globals.sql.age | psql --no-psqlrc --dbname=postgres'
+        return "psql --no-psqlrc --dbname=postgres --file=globals.sql"
+
+    @property
+    def explained(self) -> str:
+        afterwards = f"The roles have {'their' if self.passwords else 'no'} passwords afterwards."
+        needed = "They are encrypted: needed are the program `age`, and its identity in the file named by `IDENTITY`."
+        return f"{afterwards}\n{needed}" if self.encrypted else afterwards
+
+
+def text(database: DatabaseFacts, version: str, at: str, jobs: int, room: int, *, roles: Roles) -> str:
     """The guide of one backup; its plain directory takes so many bytes (C(room))."""
     beside = f"{database.name}__by_hand"
     return _TEXT.substitute(
@@ -101,6 +122,8 @@ def text(database: DatabaseFacts, version: str, at: str, jobs: int, room: int) -
         at=at,
         jobs=jobs,
         room=f"{room:,}",
+        roles=roles.commands,
+        explained=roles.explained,
         quoted=shlex.quote(database.name),
         beside=shlex.quote(beside),
         properties=shlex.join(_properties(database)),

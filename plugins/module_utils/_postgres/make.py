@@ -18,7 +18,8 @@ from .._progress import Progress
 from .._tls import credentials
 from . import guide, manifest, properties
 from .accounts import accounts
-from .dump import DUMP, GLOBALS, Dumper, sealed, size
+from .dump import DUMP, ENCRYPTED_GLOBALS, GLOBALS, Dumper, sealed, size, without_restrict
+from .encryption import encrypt
 from .facts import database_facts, extensions, roles, server_facts
 from .manifest import Manifest
 from .order import Order
@@ -65,7 +66,7 @@ class Maker:
         limits = (order.dump_timeout_seconds, order.table_lock_timeout_seconds)
         dumper = Dumper(self.ready.programs, order.server, who, *limits, order.compression_level)
         progress.phase("snapshot")
-        with self._moment(dumper, directory / GLOBALS) as snapshot:
+        with self._moment(dumper, directory) as snapshot:
             described = self._described(snapshot)
             asked = snapshot.questions()
             known_answers = snapshot.known(asked)
@@ -83,7 +84,7 @@ class Maker:
         progress.phase("read_back")
         entries = dumper.entries(directory / DUMP)
         plain = size(directory / DUMP, compressed=False) + sum(one.bytes for one in dumped.plain.values())
-        text = guide.text(described["database"], described["server"].version, snapshot.at, order.jobs, plain)
+        text = guide.text(described["database"], described["server"].version, snapshot.at, order.jobs, plain, roles=self._roles_kept())
         (directory / guide.FILE_NAME).write_text(text, encoding="utf-8")
         progress.phase("checksums", size(directory), "bytes")
         files = sealed(directory, progress.advance, dumped.plain)
@@ -100,22 +101,34 @@ class Maker:
             tables=tables,
             entries=entries,
             files=files,
+            role_passwords=order.include_role_passwords,
             warnings=tuple(dumped.warnings),
             known_answers=known_answers,
         )
 
     @contextmanager
-    def _moment(self, dumper: Dumper, globals_path: Path) -> Iterator[Snapshot]:
+    def _moment(self, dumper: Dumper, directory: Path) -> Iterator[Snapshot]:
         """A snapshot with the roles of its moment: those of the server have none, so they must be the same before and after it."""
         limits = {"lock_timeout_seconds": self.order.table_lock_timeout_seconds, "timeout_seconds": self.order.dump_timeout_seconds}
         for _attempt in range(_ATTEMPTS):
-            before = dumper.globals(globals_path)
+            before = dumper.globals(passwords=self.order.include_role_passwords)
             with held(self.order.server, dumper.who, **limits) as snapshot:
-                if dumper.globals(globals_path) == before:
+                if _same(dumper.globals(passwords=self.order.include_role_passwords), before):
+                    self._keep_roles(directory, before)
                     yield snapshot
                     return
         remedy = "Run the backup when nobody changes roles."
         raise OpsError("The roles of the server changed while they were read", where=self.order.server.address, remedy=remedy)
+
+    def _roles_kept(self) -> guide.Roles:
+        order = self.order
+        return guide.Roles(encrypted=bool(order.globals_recipients_file), passwords=order.include_role_passwords)
+
+    def _keep_roles(self, directory: Path, sql: bytes) -> None:
+        if self.order.globals_recipients_file:
+            encrypt(sql, self.order.globals_recipients_file, str(directory / ENCRYPTED_GLOBALS))
+        else:
+            (directory / GLOBALS).write_bytes(sql)
 
     @staticmethod
     def _described(snapshot: Snapshot) -> dict[str, Any]:
@@ -123,3 +136,9 @@ class Maker:
         database = database_facts(connection)
         facts = {"database": database, "server": server_facts(connection), "properties": properties.read(connection, database.name)}
         return {**facts, "extensions": extensions(connection), "roles": roles(connection), "accounts": accounts(connection)}
+
+
+def _same(sql: bytes, other: bytes) -> bool:
+    """Whether two outputs differ in nothing but the words that are drawn anew for each."""
+    first, second = (without_restrict(text.decode(errors="surrogateescape")) for text in (sql, other))
+    return first == second

@@ -136,6 +136,7 @@ class Manifest:
     files: tuple[BackupFile, ...]
     warnings: tuple[str, ...]
     properties: Properties | None = None
+    role_passwords: bool = False
     signature: Signature | None = None
     known_answers: tuple[KnownAnswer, ...] = ()
 

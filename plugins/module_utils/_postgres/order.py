@@ -33,6 +33,8 @@ class Order:
     compression_level: int
     metrics_path: str
     manifest_key_file: str = ""
+    globals_recipients_file: str = ""
+    include_role_passwords: bool = False
 
     def __post_init__(self) -> None:
         least = {"jobs": 1, "interval_seconds": 0, "rpo_target_seconds": 1, "lock_wait_seconds": 0}
@@ -41,6 +43,9 @@ class Order:
                 raise OpsError(f"{name} must be at least {value}, not {getattr(self, name)}")
         if self.compression_level > _HIGHEST_LEVEL:
             raise OpsError(f"compression_level must be at most {_HIGHEST_LEVEL}, not {self.compression_level}")
+        if self.include_role_passwords and not self.globals_recipients_file:
+            remedy = "Name the recipients with globals_recipients_file, or leave the passwords out."
+            raise OpsError("Passwords of roles are not backed up without encryption", remedy=remedy)
 
 
 @dataclass

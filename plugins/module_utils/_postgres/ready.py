@@ -30,6 +30,7 @@ _SLOTS = """
 SELECT current_setting('max_locks_per_transaction')::int
        * (current_setting('max_connections')::int + current_setting('max_prepared_transactions')::int) AS slots
 """
+_READS_PASSWORDS = "SELECT has_table_privilege('pg_catalog.pg_authid', 'SELECT') AS readable"
 _COUNTS = f"""
 SELECT count(*) AS tables, coalesce(sum(i.indexes), 0)::int8 AS indexes, count(*) FILTER (WHERE t.counted) AS counted,
        coalesce(sum(greatest(c.reltuples, 0)) FILTER (WHERE t.counted), 0)::int8 AS rows
@@ -68,7 +69,7 @@ class Ready:
     plain_bytes: int
 
 
-def look(server: Server, directory: str, *, jobs: int, metrics_path: str) -> Ready:
+def look(server: Server, directory: str, *, jobs: int, metrics_path: str, passwords: bool = False) -> Ready:
     """Refuse, by name, what would end badly."""
     _refuse_metrics(metrics_path)
     compressed.program()
@@ -80,6 +81,7 @@ def look(server: Server, directory: str, *, jobs: int, metrics_path: str) -> Rea
         programs = found(("pg_dump", "pg_dumpall", "pg_restore"), facts.major)
         counts = connection.execute(_COUNTS).fetchone()
         _refuse_unreadable(connection, server)
+        _refuse_unreadable_passwords(connection, server, passwords)
         _refuse_few_locks(server, _slots(counts["tables"], counts["indexes"], jobs), connection.execute(_SLOTS).fetchone()["slots"])
     earlier = history(repository)
     known = earlier.previous
@@ -114,6 +116,16 @@ def _refuse_unreadable(connection: Any, server: Server) -> None:
             where=server.address,
             cause=", ".join(lacking[:_SHOWN]) + more,
             remedy="Make it a member of pg_read_all_data; row level security needs BYPASSRLS, a large object GRANT SELECT ON LARGE OBJECT.",
+        )
+
+
+def _refuse_unreadable_passwords(connection: Any, server: Server, wanted: bool) -> None:
+    if wanted and not connection.execute(_READS_PASSWORDS).fetchone()["readable"]:
+        raise OpsError(
+            "The role may not read the passwords of roles",
+            where=server.address,
+            cause="they are in pg_catalog.pg_authid",
+            remedy="As a superuser: GRANT SELECT ON pg_catalog.pg_authid to it, or leave include_role_passwords away.",
         )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from .._errors import OpsError
 from .._report.finding import Finding
 from .beside import Beside, Catalog
+from .dump import ENCRYPTED_GLOBALS, GLOBALS
 from .load import missing_extensions, missing_roles
 from .manifest import Manifest
 from .properties import Properties
@@ -126,7 +127,7 @@ def of_restore(connection: Any, manifest: Manifest, side: ServerSide, wanted: Pr
             "The server is older than the one the backup is of", cause=cause, remedy="Restore on a server of that version or newer."
         )
     if missing := missing_roles(connection, replace(manifest, database=replace(manifest.database, owner=owner))):
-        remedy = "Make them first; globals.sql in the backup has their statements, without passwords."
+        remedy = f"Make them first; {_where_roles_are(manifest)}."
         yield OpsError(f"Roles are missing on the server: {_few(missing)}", remedy=remedy)
     if strangers := [name for name, row in _owners(connection, manifest, owner).items() if not row["usable"]]:
         remedy = f"As a superuser: GRANT {', '.join(strangers)} TO {side.role};"
@@ -141,6 +142,12 @@ def of_restore(connection: Any, manifest: Manifest, side: ServerSide, wanted: Pr
         yield OpsError(f"The backup has {_TIED}, which no database beside the live one can have", remedy=remedy)
     if special := [] if side.superuser else _of_superusers(connection, manifest):
         yield OpsError(f"The backup has what only a superuser may make: {_few(special)}", remedy="Restore it as a superuser.")
+
+
+def _where_roles_are(manifest: Manifest) -> str:
+    if any(file.path == ENCRYPTED_GLOBALS for file in manifest.files):
+        return f"the backup has their statements, encrypted: age --decrypt --identity FILE {ENCRYPTED_GLOBALS}"
+    return f"{GLOBALS} in the backup has their statements, without passwords"
 
 
 def acting_role(connection: Any, manifest: Manifest, side: ServerSide, owner: str) -> str:

@@ -120,7 +120,7 @@ def verify(repository: Repository, order: Order, progress: Progress, *, check: b
         age_seconds=age,
         fresh=fresh,
     )
-    outcome.findings += [*judgements(order, outcome), *_signature(order, outcome, seen), *map(odd, seen.odd)]
+    outcome.findings += [*judgements(order, outcome), *_not_looked_at(order, outcome, seen), *map(odd, seen.odd)]
     if not check:
         outcome.findings += _recorded(repository, outcome, seen)
         outcome.findings += _measured(repository, order, outcome)
@@ -256,8 +256,11 @@ def judgements(order: Order, outcome: Outcome) -> Iterator[Finding]:
         )
 
 
-def _signature(order: Order, outcome: Outcome, seen: Seen) -> Iterator[Finding]:
-    """What is not known of who has written the manifest, where nobody minds."""
+def _not_looked_at(order: Order, outcome: Outcome, seen: Seen) -> Iterator[Finding]:
+    """What is not known of the backup, where nobody minds."""
+    if seen.roles_unseen and outcome.verdict == PASSED:
+        text, evidence = "its roles were not looked at, as they are encrypted; roles of the same names stood in", f"level {outcome.level}"
+        yield Finding("roles_not_verified", "info", outcome.backup, text, evidence, "Name the identity with globals_identity_file.")
     given = bool(order.asked.manifest_key_file)
     if seen.manifest and seen.manifest.signature and not given:
         evidence, remedy = f"key {seen.manifest.signature.key_id}", "Name the key with manifest_key_file."

@@ -27,7 +27,7 @@ from lab.host import missing_packages
 from tools.app import SOURCE, python
 from tools.venv import cache_directory, only_one
 
-PACKAGES = ("postgresql-15", "redis-server", "zstd")
+PACKAGES = ("age", "postgresql-15", "redis-server", "zstd")
 BINARIES = Path("/usr/lib/postgresql/15/bin")
 # What to look for in output: the rest of the password is written otherwise in JSON.
 PLANTED = "Planted-7f3a9c"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.app import servers
 from tests.integration.postgres import damage, support
 from tests.integration.postgres.scene import PRISTINE, Scene
 from tests.integration.postgres.support import DATABASE, Place
@@ -29,6 +30,22 @@ def room(place: support.Place) -> Iterator[Path]:
     with place.room() as made:
         yield made
         place.end_started()
+
+
+@pytest.fixture
+def empty_server(place: Place) -> Iterator[servers.PostgreSQL]:
+    """A server that knows nothing of the stack."""
+    with place.room() as directory:
+        for name in ("tls.crt", "tls.key"):
+            (directory / name).write_bytes((place.directory / name).read_bytes())
+            (directory / name).chmod(0o600)
+            support.own(directory / name)
+        server = servers.PostgreSQL(directory)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.end()
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres impor
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.repository import Repository
 
 from tests.integration.app import servers
-from tests.integration.postgres import gate, support
+from tests.integration.postgres import by_hand, gate, support
 from tests.integration.postgres.support import DATABASE, ROWS, Place
 
 SCRATCH = "scratch"
@@ -291,48 +291,9 @@ def test_what_resists_beside_it_does_not_stop_a_backup(place: Place, backups: Pa
     assert (outcome.result["leftovers_removed"], leftover.exists(), len(outcome.result["kept"])) == ([], True, 2)
 
 
-@dataclass(frozen=True)
-class Hand:
-    """Somebody who follows the guide of a backup."""
-
-    backup: Path
-    environment: dict[str, str]
-
-    def type(self, heading: str, before: str = "") -> str:
-        """What the commands below a heading print."""
-        text = (self.backup / "RESTORE.md").read_text()
-        (section,) = re.findall(rf"^## {heading}\n(.*?)(?=^## |\Z)", text, re.M | re.S)
-        (commands,) = re.findall(r"^```sh\n(.*?)^```$", section, re.M | re.S)
-        argv = ["bash", "-o", "pipefail", "-c", f"{before}\n{commands}"]
-        done = subprocess.run(argv, cwd=self.backup, env=self.environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
-
-
-def hand(backup: Path, server: servers.PostgreSQL) -> Hand:
-    where = {"PGHOST": str(server.directory), "PGPORT": str(server.port), "PGUSER": "admin"}
-    return Hand(backup, {**where, "PATH": f"{servers.BINARIES}:{os.environ['PATH']}", "LC_ALL": "C.UTF-8"})
-
-
-@pytest.fixture
-def empty_server(place: Place) -> Iterator[servers.PostgreSQL]:
-    """A server that knows nothing of the stack."""
-    with place.room() as directory:
-        for name in ("tls.crt", "tls.key"):
-            (directory / name).write_bytes((place.directory / name).read_bytes())
-            (directory / name).chmod(0o600)
-            support.own(directory / name)
-        server = servers.PostgreSQL(directory)
-        server.start()
-        try:
-            yield server
-        finally:
-            server.end()
-
-
 def test_the_guide_brings_it_back_on_an_empty_server(backups: Path, room: Path, empty_server: servers.PostgreSQL) -> None:
     (backup,) = (path for path in backups.iterdir() if path.name.startswith("2"))
-    typist = hand(backup, empty_server)
+    typist = by_hand.hand(backup, empty_server)
     assert typist.type("Check the files") == ""
     typist.type("Decompress the dump", f"export DUMP={room}/plain")
     typist.type("On a server that has neither the roles nor the database", f"export DUMP={room}/plain")
@@ -348,7 +309,7 @@ def test_the_guide_brings_it_back_on_an_empty_server(backups: Path, room: Path, 
 
 def test_the_guide_brings_it_back_beside_the_live_one(place: Place, backups: Path, room: Path) -> None:
     (backup,) = (path for path in backups.iterdir() if path.name.startswith("2"))
-    typist = hand(backup, place.postgresql)
+    typist = by_hand.hand(backup, place.postgresql)
     typist.type("Decompress the dump", f"export DUMP={room}/plain")
     typist.type("On a server that has the database: beside it", f"export DUMP={room}/plain")
     assert typist.type("Compare the rows, and let the planner know them", "export DATABASE=endpoint_stats__by_hand") == ""

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import guide
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.guide import Roles
 
 from tests.unit.plugins.module_utils._postgres import backups
 
@@ -13,7 +14,7 @@ DATABASE = backups.manifest().database
 
 
 def test_it_names_the_database_and_the_moment() -> None:
-    text = guide.text(DATABASE, "15.18", "2026-11-25T21:17:01Z", 4, 1_234_567)
+    text = guide.text(DATABASE, "15.18", "2026-11-25T21:17:01Z", 4, 1_234_567, roles=Roles())
     assert "the database `endpoint_stats` of PostgreSQL 15.18 as it was at 2026-11-25T21:17:01Z" in text
     assert "programs of PostgreSQL 15 or newer" in text
     assert 'pg_restore --exit-on-error --create --jobs=4 --dbname=postgres "$DUMP"' in text
@@ -23,7 +24,7 @@ def test_it_names_the_database_and_the_moment() -> None:
 
 
 def test_odd_names_are_quoted_for_the_shell_and_for_sql() -> None:
-    text = guide.text(replace(DATABASE, name='a"b; rm $x', owner="o o"), "15.18", "", 1, 0)
+    text = guide.text(replace(DATABASE, name='a"b; rm $x', owner="o o"), "15.18", "", 1, 0, roles=Roles())
     assert "export DATABASE='a\"b; rm $x'\n" in text
     assert "export DATABASE='a\"b; rm $x__by_hand'\n" in text
     assert "'--owner=o o'" in text
@@ -35,4 +36,11 @@ def test_odd_names_are_quoted_for_the_shell_and_for_sql() -> None:
     [("icu", "--locale-provider=icu --icu-locale=de-DE"), ("builtin", "--locale-provider=builtin --builtin-locale=de-DE")],
 )
 def test_other_providers_of_locales_are_named(provider: str, options: str) -> None:
-    assert options in guide.text(replace(DATABASE, locale_provider=provider, locale="de-DE"), "17.1", "", 1, 0)
+    assert options in guide.text(replace(DATABASE, locale_provider=provider, locale="de-DE"), "17.1", "", 1, 0, roles=Roles())
+
+
+def test_encrypted_roles_are_decrypted_on_the_way() -> None:
+    text = guide.text(DATABASE, "15.18", "", 1, 0, roles=Roles(encrypted=True))
+    assert 'age --decrypt --identity "$IDENTITY" globals.sql.age | psql --no-psqlrc --dbname=postgres\n' in text
+    assert ("no passwords afterwards" in text, "--file=globals.sql" in text) == (True, False)
+    assert "have their passwords" in guide.text(DATABASE, "15.18", "", 1, 0, roles=Roles(encrypted=True, passwords=True))

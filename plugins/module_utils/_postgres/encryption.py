@@ -1,0 +1,81 @@
+# Copyright: Endpoint Statistics Operations contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Roles of a server, encrypted by age; as plain text they are in memory alone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from .._errors import OpsError
+from .._process import run
+
+_TIMEOUT_SECONDS = 60
+# What age says of bytes that are not what it has written, whoever reads them.
+_DAMAGED = ("failed to read header", "payload chunk")
+
+
+class DamagedError(OpsError):
+    """What was encrypted cannot be brought back by anybody."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """A file that is on no disk; programs that we start reach it by its path."""
+
+    descriptor: int
+
+    @property
+    def path(self) -> str:
+        return f"/proc/{os.getpid()}/fd/{self.descriptor}"
+
+    def content(self) -> bytes:
+        return Path(self.path).read_bytes()
+
+
+@contextmanager
+def memory(content: bytes = b"") -> Iterator[Memory]:
+    descriptor = os.memfd_create("endpoint-stats", os.MFD_CLOEXEC)
+    try:
+        held = Memory(descriptor)
+        Path(held.path).write_bytes(content)
+        yield held
+    finally:
+        os.close(descriptor)
+
+
+def refuse(recipients_file: str) -> None:
+    """What would keep a backup from being encrypted, before it is made."""
+    if recipients_file:
+        with memory() as nowhere:
+            encrypt(b"", recipients_file, nowhere.path)
+
+
+def encrypt(plain: bytes, recipients_file: str, destination: str) -> None:
+    with memory(plain) as source:
+        argv = [_program(), "--encrypt", "--recipients-file", recipients_file, "--output", destination, source.path]
+        remedy = "Name a file with a recipient of age in each line, as age-keygen -y prints it."
+        run(argv, timeout_seconds=_TIMEOUT_SECONDS).check("The roles could not be encrypted", remedy=remedy)
+
+
+def decrypt(source: Path, identity_file: str) -> bytes:
+    with memory() as destination:
+        argv = [_program(), "--decrypt", "--identity", identity_file, "--output", destination.path, str(source)]
+        done = run(argv, timeout_seconds=_TIMEOUT_SECONDS)
+        if done.returncode and any(words in done.stderr for words in _DAMAGED):
+            raise DamagedError("The roles cannot be decrypted", where=source.name, cause=done.stderr.strip())
+        done.check("The roles could not be decrypted", remedy="Name the identity of a recipient that the backup was encrypted for.")
+        return destination.content()
+
+
+def _program() -> str:
+    found = shutil.which("age")
+    if found is None:
+        remedy = "Install the package age on the host the operation runs on."
+        raise OpsError("There is no program age, which encrypts and decrypts the roles", where="PATH", remedy=remedy)
+    return found
