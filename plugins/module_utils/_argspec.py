@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
+
+from ._postgres.retention import PRESET, Policy
 
 
 def kubeconfig() -> dict[str, dict[str, Any]]:
@@ -52,3 +55,9 @@ def backup_directory() -> dict[str, dict[str, Any]]:
         "directory": {"type": "path", "required": True},
         "database": {"type": "str", "default": "endpoint_stats"},
     }
+
+
+def retention() -> dict[str, dict[str, Any]]:
+    """Which backups stay; the names are the fields of C(_postgres.retention.Policy)."""
+    rules = {rule.name: {"type": "int", "default": 0} for rule in fields(Policy)}
+    return {"retention": {"type": "dict", "default": PRESET, "options": rules}}

@@ -118,9 +118,19 @@ def _put(wanted: Wanted) -> None:
     sync_directory(path.parent)
 
 
+def sync_tree(directory: Path) -> None:
+    """Everything that others have written below it survives a power cut."""
+    for path in (*directory.rglob("*"), directory):
+        _sync(path)
+
+
 def sync_directory(directory: Path) -> None:
     """A name that was made, moved or removed in it survives a power cut."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    _sync(directory, os.O_DIRECTORY)
+
+
+def _sync(path: Path, how: int = 0) -> None:
+    descriptor = os.open(path, os.O_RDONLY | how)
     try:
         os.fsync(descriptor)
     finally:

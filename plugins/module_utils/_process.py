@@ -62,15 +62,17 @@ def run(
     feed: Callable[[IO[bytes]], None] | None = None,
     started: Callable[[int], None] | None = None,
     while_running: Callable[[], None] | None = None,
+    descriptors: Sequence[int] = (),
 ) -> Completed:
-    """Run a program to its end; secrets go in `environment` or `input_text`, never in `argv`.
+    """Run a program to its end; secrets go in `environment`, `input_text` or one of the `descriptors`, never in `argv`.
 
     What is too much for a text is written by `feed` while the program runs, which may end before it has read all of it. Without
     `inherit` it gets nothing of our own environment. `started` is told the session that its processes are of. `while_running` is called
     about twice a second, for progress; an error it raises ends the program.
     """
     piped = subprocess.DEVNULL if input_text is None and feed is None else subprocess.PIPE
-    process = _start(argv, _environment(environment, inherit), stdin=piped, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    streams: dict[str, Any] = {"stdin": piped, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = _start(argv, _environment(environment, inherit), pass_fds=tuple(descriptors), **streams)
     feeder = _Feeder(process, feed) if feed else None
     try:
         if started:

@@ -35,38 +35,6 @@ options:
       - How hard zstd tries, from 1 to 19. Each step takes longer and saves a little; V(1) keeps up with pg_dump.
     type: int
     default: 1
-  retention:
-    description:
-      - Which backups stay after a new one was made. One stays when any of the rules wants it, and a rule that is not given wants none.
-        The default is grandfather-father-son for a backup each half hour.
-      - The newest stays always, and so does the newest that a restore has proven, one that is pinned (M(endpoint_stats.ops.pg_backup_pin))
-        and one that somebody reads. Nothing is deleted when the new one failed, or while the records of the backups are damaged.
-      - One that failed its verification fills no place. It goes when it would go if it were good.
-      - Of a day, week or month the newest proven one is kept, or the newest where none is proven. Times are the names of the backups, in
-        UTC; the clock of the host is not asked.
-    type: dict
-    default: {last: 48, daily: 10, weekly: 8, monthly: 12}
-    suboptions:
-      last:
-        description: How many of the newest.
-        type: int
-        default: 0
-      within_seconds:
-        description: All that are at most so many seconds older than the newest.
-        type: int
-        default: 0
-      daily:
-        description: One of each of so many days that have any.
-        type: int
-        default: 0
-      weekly:
-        description: One of each of so many weeks (ISO 8601) that have any.
-        type: int
-        default: 0
-      monthly:
-        description: One of each of so many months that have any.
-        type: int
-        default: 0
   interval_seconds:
     description:
       - How often the backup is made, in seconds; 0 for one that is on no schedule.
@@ -119,6 +87,7 @@ extends_documentation_fragment:
   - endpoint_stats.ops._store
   - endpoint_stats.ops._backup_directory
   - endpoint_stats.ops._progress
+  - endpoint_stats.ops._retention
 attributes:
   check_mode:
     support: full
@@ -281,7 +250,6 @@ diff:
   type: dict
 """
 
-from dataclasses import fields
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -292,10 +260,9 @@ from ..module_utils._errors import run_module
 from ..module_utils._postgres.backup import back_up, predict
 from ..module_utils._postgres.connection import Server
 from ..module_utils._postgres.order import Order
-from ..module_utils._postgres.retention import PRESET, Policy
+from ..module_utils._postgres.retention import Policy
 from ..module_utils._progress import Progress
 
-RULES = tuple(field.name for field in fields(Policy))
 NUMBERS = {
     "jobs": 2,
     "compression_level": 1,
@@ -324,7 +291,7 @@ def main() -> None:
             **_argspec.progress(),
             "port": {"type": "int", "default": 5432},
             **{name: {"type": "int", "default": default} for name, default in NUMBERS.items()},
-            "retention": {"type": "dict", "default": PRESET, "options": {name: {"type": "int", "default": 0} for name in RULES}},
+            **_argspec.retention(),
             "metrics_path": {"type": "path", "default": ""},
             "manifest_key_file": {"type": "path", "default": "", "no_log": False},
             "globals_recipients_file": {"type": "path", "default": ""},

@@ -177,18 +177,29 @@ def load(directory: Path) -> Manifest:
     """The manifest of a backup; whatever is wrong with it is a ManifestError."""
     path = directory / FILE_NAME
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        return _parsed(document)
-    except ManifestError as error:
-        error.where = str(path)
-        raise
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise ManifestError("The backup has no manifest", where=str(path), remedy="Use another backup.") from error
     except OSError as error:
         raise ManifestError("The manifest could not be read", where=str(path), cause=str(error.strerror)) from error
+    except ValueError as error:
+        raise _damaged(str(path), error) from error
+    return parse(text, str(path))
+
+
+def parse(text: str, where: str) -> Manifest:
+    """A manifest that was read already."""
+    try:
+        return _parsed(json.loads(text))
+    except ManifestError as error:
+        error.where = where
+        raise
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        cause = f"{type(error).__name__}: {error}"
-        raise ManifestError("The manifest is damaged", where=str(path), cause=cause, remedy="Use another backup.") from error
+        raise _damaged(where, error) from error
+
+
+def _damaged(where: str, error: Exception) -> ManifestError:
+    return ManifestError("The manifest is damaged", where=where, cause=f"{type(error).__name__}: {error}", remedy="Use another backup.")
 
 
 def hash_file(path: Path, advance: Callable[[int], None] | None = None) -> str:

@@ -30,7 +30,7 @@ from .._report.finding import Finding
 CHAIN = "chain.jsonl"
 HEAD = "head.json"
 PROVING_LEVELS = ("data", "constraints", "full")
-Kind = Literal["verification", "deletion", "pin", "unpin", "restore"]
+Kind = Literal["verification", "deletion", "offsite", "pin", "unpin", "restore"]
 _NOTHING = "0" * 64
 _LINKS = {"sequence": int, "previous": str, "known_breaks": int, "kind": str}
 

@@ -35,7 +35,7 @@ MARKER = ".endpoint-stats-backups.json"
 LOCK = ".lock"
 RECORDS = "records"
 PIN = ".pin"
-_SCHEMA = "endpoint_stats.pg_backups"
+SCHEMA = "endpoint_stats.pg_backups"
 _ID = re.compile(r"\d{8}T\d{6}Z\Z")
 _LEFTOVER = re.compile(r"\.(?:incomplete|deleting)-\d{8}T\d{6}Z\Z")
 _MADE_BY_FILE_SYSTEMS = {"lost+found"}
@@ -143,6 +143,10 @@ class Repository:
         """Keep what a verification said."""
         chain.append(self._records, "verification", self.path(backup).name, verification)
 
+    def record_offsite(self, backup: str, what: Mapping[str, Any]) -> None:
+        """Keep what was done to the copy of a backup that is elsewhere."""
+        chain.append(self._records, "offsite", self.path(backup).name, what)
+
     def records(self) -> chain.Records:
         """What happened to the backups. Who asks for many of them reads it once."""
         return chain.read(self._records)
@@ -161,6 +165,11 @@ class Repository:
     @property
     def _records(self) -> Path:
         return self.directory / RECORDS
+
+
+def is_name(text: str) -> bool:
+    """Whether a backup may be called so."""
+    return bool(_ID.match(text))
 
 
 def opened(directory: str, database: str, *, create: bool = False, check: bool = False) -> Repository:
@@ -204,13 +213,13 @@ def _make(path: Path, database: str) -> None:
     except OSError as error:
         remedy = "Make its parent, or name another directory; it has to be writable."
         raise OpsError("The directory of backups could not be made", where=str(path), cause=str(error.strerror), remedy=remedy) from error
-    document = {"schema": _SCHEMA, "schema_version": 1, "database": database}
+    document = {"schema": SCHEMA, "schema_version": 1, "database": database}
     write(Wanted(path / MARKER, 0o600, (json.dumps(document, sort_keys=True) + "\n").encode()))
 
 
 def _refuse_other(path: Path, database: str) -> None:
     found = _parsed((path / MARKER).read_bytes())
-    if not isinstance(found, dict) or found.get("schema") != _SCHEMA:
+    if not isinstance(found, dict) or found.get("schema") != SCHEMA:
         raise OpsError(
             "The directory's marker is damaged", where=str(path / MARKER), remedy="Look at the backups before you write it anew."
         )

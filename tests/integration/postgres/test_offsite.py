@@ -1,0 +1,332 @@
+# Copyright: Endpoint Statistics Operations contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Copies of backups on an S3 service: that they arrive whole, what stands in the way, and that they suffice when all else is gone."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import manifest, records
+
+from tests.integration.app import servers
+from tests.integration.modules import Outcome
+from tests.integration.offsite import s3
+from tests.integration.offsite.s3 import S3
+from tests.integration.postgres import support
+from tests.integration.postgres.damage import Backup
+from tests.integration.postgres.support import DATABASE, Place
+
+_RCLONE = "/usr/bin/rclone"
+_PASSWORD = f"{servers.PLANTED}-crypt"
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
+    servers.install(("rclone",))
+    server = S3(tmp_path_factory.mktemp("s3"))
+    server.start()
+    yield server
+    server.end()
+
+
+@dataclass
+class Elsewhere:
+    """A bucket of its own, and a copy of the good backup here."""
+
+    place: Place
+    service: S3
+    room: Path
+    backups: Path
+    bucket: str
+    sections: dict[str, str] = field(default_factory=dict)
+
+    def options(self, **changes: Any) -> dict[str, Any]:
+        config = self.room / "rclone.conf"
+        if not config.exists():
+            config.write_text(self.service.configuration(**self.sections))
+        known: dict[str, Any] = {"directory": str(self.backups), "database": DATABASE, "owner": "tests/stack"}
+        known |= {"ca_file": str(self.service.authority), "remote": f"archive:{self.bucket}/stack", "config_file": str(config)}
+        return {**known, "connect_timeout_seconds": 2, "retries": 1, **changes}
+
+    def run(self, *, predict: bool = False, programs: Path | None = None, **changes: Any) -> Outcome:
+        return self.place.run("backup_offsite", self.options(**changes), check=predict, programs=programs)
+
+    def good(self, **changes: Any) -> dict[str, Any]:
+        return self.place.good(self.run(**changes)).result
+
+    @property
+    def there(self) -> Path:
+        """The directory of the copies on the service's own disk."""
+        return self.service.buckets / self.bucket / "stack"
+
+    @property
+    def names(self) -> list[str]:
+        """Backups here."""
+        return sorted(path.name for path in self.backups.iterdir() if path.name.startswith("2"))
+
+    def more(self, number: int) -> None:
+        """Older backups that are as good: the same bytes under other names."""
+        (newest,) = self.names
+        for day in range(1, number + 1):
+            name = f"202601{day:02}T000000Z"
+            shutil.copytree(self.backups / newest, self.backups / name)
+            copied = Backup(self.place, self.backups / name)
+            copied.forge(id=name)
+            for path in (copied.path, *copied.path.rglob("*")):
+                support.own(path)
+
+    def rclone(self, *words: str) -> str:
+        """What somebody with the same keys says to the service."""
+        argv = [_RCLONE, f"--config={self.options()['config_file']}", f"--ca-cert={self.service.authority}", *words]
+        known = {name: value for name, value in os.environ.items() if name != "AWS_CA_BUNDLE"}
+        return subprocess.run(argv, check=True, capture_output=True, text=True, env=known).stdout
+
+    def wrapped(self, script: str) -> Path:
+        """An rclone that does something else before it is itself."""
+        path = self.room / "programs" / "rclone"
+        path.parent.mkdir()
+        path.write_text(f'#!/bin/sh\n{script}\nexec {_RCLONE} "$@"\n')
+        path.chmod(0o755)
+        return path.parent
+
+
+@pytest.fixture
+def elsewhere(place: Place, service: S3, room: Path, backups: Path) -> Elsewhere:
+    bucket = f"backups-{next(_numbers)}"
+    service.make(bucket)
+    return Elsewhere(place, service, room, backups, bucket)
+
+
+def files(directory: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+
+
+def ids(result: dict[str, Any]) -> list[str]:
+    return [finding["id"] for finding in result["findings"]]
+
+
+def test_a_copy_is_the_backup_and_a_second_run_changes_nothing(elsewhere: Elsewhere) -> None:
+    (backup,) = elsewhere.names
+    foreseen = elsewhere.good(predict=True)
+    assert (foreseen["copied"], foreseen["changed"], elsewhere.there.exists()) == ([backup], True, False)
+    metrics = elsewhere.room / "offsite.prom"
+    first = elsewhere.good(metrics_path=str(metrics))
+    assert (first["copied"], first["kept"], first["backup"], first["findings"]) == ([backup], [backup], backup, [])
+    assert files(elsewhere.there / backup) == files(elsewhere.backups / backup)
+    assert first["transferred_bytes"] == manifest.load(elsewhere.backups / backup).bytes
+    assert 0 < first["offsite_age_seconds"] < 3600
+    gauges = metrics.read_text()
+    for name in ("reachable", "succeeded", "copies"):
+        assert f'endpoint_stats_backup_offsite_{name}{{database="{DATABASE}"}} 1' in gauges
+    before = support.tree(elsewhere.service.buckets / elsewhere.bucket)
+    second = elsewhere.good()
+    assert (second["changed"], second["copied"], second["transferred_bytes"]) == (False, [], 0)
+    assert support.tree(elsewhere.service.buckets / elsewhere.bucket) == before
+
+
+def test_the_bucket_alone_brings_the_database_back(elsewhere: Elsewhere) -> None:
+    """The directory of backups is gone; a backup is fetched, proven by a restore, and its verdict follows the next copy."""
+    (backup,) = elsewhere.names
+    elsewhere.good()
+    content = files(elsewhere.backups / backup)
+    shutil.rmtree(elsewhere.backups)
+    foreseen = elsewhere.good(predict=True, state="fetched")
+    assert (foreseen["fetched"], elsewhere.backups.exists()) == ([backup], False)
+    fetched = elsewhere.good(state="fetched")
+    assert (fetched["fetched"], fetched["changed"], fetched["records_copied"]) == ([backup], True, True)
+    assert files(elsewhere.backups / backup) == content
+    options = {"directory": str(elsewhere.backups), "database": DATABASE, "scratch_dir": str(elsewhere.room / "scratch")}
+    verified = elsewhere.place.good(elsewhere.place.run("pg_backup_verify", {**options, "level": "full"})).result
+    assert (verified["verdict"], verified["records"]["intact"]) == ("passed", True)
+    assert elsewhere.good(state="fetched")["changed"] is False
+    assert elsewhere.good()["records_copied"] is True
+    assert records.read(elsewhere.backups / "records") == records.read(elsewhere.there / "records")
+
+
+def test_what_was_begun_is_completed_and_half_a_copy_is_none(elsewhere: Elsewhere) -> None:
+    (backup,) = elsewhere.names
+    one_file = f'case " $* " in *" copy "*) {_RCLONE} "$@" --max-transfer=1 --cutoff-mode=soft --transfers=1; kill -9 $$;; esac'
+    killed = elsewhere.run(programs=elsewhere.wrapped(one_file))
+    assert "rclone copy failed" in killed.message
+    arrived = files(elsewhere.there / backup)
+    assert 0 < len(arrived) < len(files(elsewhere.backups / backup))
+    assert "There is no copy of a backup off-site" in elsewhere.run(state="fetched", directory=str(elsewhere.room / "other")).message
+    completed = elsewhere.good()
+    assert completed["copied"] == [backup]
+    assert completed["transferred_bytes"] == manifest.load(elsewhere.backups / backup).bytes - sum(map(len, arrived.values()))
+    assert files(elsewhere.there / backup) == files(elsewhere.backups / backup)
+
+
+def test_a_wrong_configuration_is_an_error_that_names_it(elsewhere: Elsewhere) -> None:
+    wrong = elsewhere.room / "wrong.conf"
+    wrong.write_text(elsewhere.service.configuration(secret=f"{s3.SECRET}-old"))
+    elsewhere.good()
+    before = support.tree(elsewhere.service.buckets)
+    wrongs: tuple[tuple[dict[str, Any], str], ...] = (
+        ({"remote": "elsewhere:backups"}, "does not know the remote 'elsewhere:backups'"),
+        ({"remote": "archive:absent/stack"}, "no such bucket or directory"),
+        ({"config_file": "/nonexistent/rclone.conf"}, "could not be read. Where: /nonexistent/rclone.conf. Cause: No such file"),
+        ({"config_file": str(wrong)}, "refuses the credentials. Where: archive:"),
+        ({"ca_file": ""}, "certificate is not trusted"),
+        ({"bandwidth_limit": "fast"}, "bandwidth_limit 'fast' is no rate"),
+        ({"owner": "tests/other"}, "of the owner 'tests/stack', not of 'tests/other'"),
+        ({"backup": "20200101T000000Z"}, "There is no backup '20200101T000000Z'"),
+    )
+    for changes, said in wrongs:
+        failed = elsewhere.run(**changes)
+        assert said in failed.message
+        assert failed.result["failure"]["remedy"]
+    assert support.tree(elsewhere.service.buckets) == before
+
+
+def test_nobody_answering_is_a_finding_and_deletes_nothing(elsewhere: Elsewhere) -> None:
+    elsewhere.more(1)
+    copied = elsewhere.good(backup="all")
+    assert len(copied["copied"]) == 2
+    before = support.tree(elsewhere.backups)
+    elsewhere.service.stop()
+    try:
+        silent = elsewhere.good(retention={"last": 1}, max_age_seconds=1)
+        fetching = elsewhere.run(state="fetched")
+    finally:
+        elsewhere.service.start()
+    assert (silent["reachable"], silent["deleted"], ids(silent)) == (False, [], ["offsite_unreachable", "offsite_too_old"])
+    assert 0 < silent["offsite_age_seconds"] < 3600
+    assert support.tree(elsewhere.backups).keys() == {*before, ".lock-offsite"}
+    assert "The off-site does not answer" in fetching.message
+    answered = elsewhere.good(retention={"last": 1})
+    assert (answered["reachable"], len(answered["deleted"])) == (True, 1)
+
+
+def test_bytes_that_rot_in_the_bucket_are_found_and_sent_again(elsewhere: Elsewhere) -> None:
+    """The service tells the hash that it noted when the file came: a change of its bytes only shows when they are read."""
+    (backup,) = elsewhere.names
+    elsewhere.good()
+    rotten = elsewhere.there / backup / "globals.sql"
+    content = rotten.read_bytes()
+    with rotten.open("r+b") as stream:
+        stream.write(bytes([content[0] ^ 1]))
+    assert elsewhere.good(recheck=True)["findings"] == []
+    fetched = elsewhere.run(state="fetched", directory=str(elsewhere.room / "other"))
+    assert "Bytes have changed" in fetched.message
+    assert not (elsewhere.room / "other" / backup).exists()
+    found = elsewhere.good(recheck=True, check="download")
+    assert [(finding["id"], finding["evidence"]) for finding in found["findings"]] == [("offsite_copy_damaged", "globals.sql")]
+    assert rotten.read_bytes() == content
+    rotten.unlink()
+    lost = elsewhere.good()
+    assert (lost["copied"], rotten.read_bytes()) == ([backup], content)
+    again = elsewhere.good(recheck=True, check="download")
+    assert (again["findings"], again["checked"]) == ([], [backup])
+
+
+def test_a_damaged_backup_does_not_leave_and_nothing_is_deleted(elsewhere: Elsewhere) -> None:
+    elsewhere.more(2)
+    older, newest = elsewhere.names[:2], elsewhere.names[-1]
+    (elsewhere.backups / newest).rename(elsewhere.room / newest)
+    elsewhere.good(backup="all")
+    (elsewhere.room / newest).rename(elsewhere.backups / newest)
+    Backup(elsewhere.place, elsewhere.backups / newest).replace("globals.sql", lambda data: data + b"\n")
+    result = elsewhere.good(retention={"last": 1})
+    assert (ids(result), result["copied"], result["deleted"], result["kept"]) == (["offsite_source_damaged"], [], [], older)
+
+
+def test_retention_keeps_the_newest_and_the_newest_proven(elsewhere: Elsewhere) -> None:
+    elsewhere.more(3)
+    names = elsewhere.names
+    options = {"directory": str(elsewhere.backups), "database": DATABASE, "scratch_dir": str(elsewhere.room / "scratch")}
+    elsewhere.place.good(elsewhere.place.run("pg_backup_verify", {**options, "backup": names[0]}))
+    elsewhere.good(backup="all")
+    foreseen = elsewhere.good(predict=True, retention={"last": 2})
+    result = elsewhere.good(retention={"last": 2})
+    assert result["deleted"] == foreseen["deleted"] == [names[1]]
+    assert result["kept"] == foreseen["kept"] == [names[0], *names[2:]]
+    assert sorted(path.name for path in elsewhere.there.iterdir() if path.name.startswith("2")) == result["kept"]
+    assert elsewhere.names == names
+    assert elsewhere.good(retention={"within_seconds": 1})["kept"] == [names[0], names[-1]]
+
+
+def test_a_directory_of_something_else_is_refused(elsewhere: Elsewhere) -> None:
+    elsewhere.there.mkdir()
+    (elsewhere.there / "family.jpg").write_bytes(b"jpg")
+    before = support.tree(elsewhere.service.buckets)
+    refused = elsewhere.run()
+    assert "holds what is no copy of ours" in refused.message
+    assert "family.jpg" in refused.message
+    assert support.tree(elsewhere.service.buckets) == before
+
+
+def test_an_encrypted_copy_shows_nothing_and_comes_back(elsewhere: Elsewhere) -> None:
+    (backup,) = elsewhere.names
+    obscured = [
+        subprocess.run([_RCLONE, "obscure", word], check=True, capture_output=True, text=True).stdout.strip()
+        for word in (_PASSWORD, "salt")
+    ]
+    elsewhere.sections["sealed"] = (
+        f"type = crypt\nremote = archive:{elsewhere.bucket}/sealed\npassword = {obscured[0]}\npassword2 = {obscured[1]}"
+    )
+    copied = elsewhere.good(remote="sealed:")
+    assert copied["copied"] == [backup]
+    stored = files(elsewhere.service.buckets / elsewhere.bucket)
+    plain = (elsewhere.backups / backup / "globals.sql").read_bytes()
+    assert not any(plain in content or backup in name for name, content in stored.items())
+    assert elsewhere.good(remote="sealed:")["changed"] is False
+    for name in ("globals.sql", "manifest.json"):
+        hidden = elsewhere.rclone("cryptdecode", "--reverse", "sealed:", f"{backup}/{name}").split()[-1]
+        rotten = elsewhere.service.buckets / elsewhere.bucket / "sealed" / hidden
+        content = rotten.read_bytes()
+        with rotten.open("r+b") as stream:
+            stream.seek(len(content) - 1)
+            stream.write(bytes([content[-1] ^ 1]))
+        assert elsewhere.run(remote="sealed:", state="fetched", directory=str(elsewhere.room / name)).failed
+        found = elsewhere.good(remote="sealed:", recheck=True, check="download")["findings"]
+        assert [(finding["id"], finding["evidence"]) for finding in found] == [("offsite_copy_damaged", name)]
+    fetched = elsewhere.good(remote="sealed:", state="fetched", directory=str(elsewhere.room / "other"))
+    assert fetched["fetched"] == [backup]
+    assert files(elsewhere.room / "other" / backup) == files(elsewhere.backups / backup)
+
+
+def test_records_that_were_cut_here_do_not_replace_those_there(elsewhere: Elsewhere) -> None:
+    elsewhere.good()
+    anchored = files(elsewhere.there / "records")
+    shutil.rmtree(elsewhere.backups / "records")
+    result = elsewhere.good()
+    assert ids(result) == ["offsite_records_contradict"]
+    assert files(elsewhere.there / "records") == anchored
+
+
+def test_a_lock_that_was_promised_is_tried(elsewhere: Elsewhere) -> None:
+    locked = f"{elsewhere.bucket}-locked"
+    elsewhere.service.make(locked, locked=True)
+    open_to_all = elsewhere.good(expect_immutable=True)
+    assert (open_to_all["immutable"], ids(open_to_all)) == (False, ["offsite_mutable"])
+    remote = f"archive:{locked}/stack"
+    kept = elsewhere.good(expect_immutable=True, remote=remote)
+    assert (kept["immutable"], kept["findings"]) == (True, [])
+    # Whoever has our keys can only hide what lies there.
+    (backup,) = elsewhere.names
+    elsewhere.rclone("delete", remote)
+    assert "There is no copy of a backup off-site" in elsewhere.run(state="fetched", remote=remote).message
+    assert f"{backup}/manifest-v" in elsewhere.rclone("lsf", "--recursive", "--s3-versions", remote)
+
+
+def test_no_secret_is_in_a_command_line_or_in_anything_that_is_said(elsewhere: Elsewhere) -> None:
+    """What the processes were called with, what the module says, and what it leaves."""
+    seen = elsewhere.room / "cmdline"
+    outcome = elsewhere.run(programs=elsewhere.wrapped(f"cat /proc/[0-9]*/cmdline >> {seen} 2> /dev/null"))
+    assert outcome.result["copied"] == elsewhere.names
+    looked = seen.read_bytes()
+    assert b"--config=/proc/self/fd/" in looked
+    assert s3.SECRET.encode() not in looked
+    assert s3.SECRET not in outcome.output
+    for content in (*files(elsewhere.backups).values(), *files(elsewhere.there).values()):
+        assert s3.SECRET.encode() not in content
