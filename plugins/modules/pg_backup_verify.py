@@ -38,7 +38,7 @@ options:
       - Its server's major version, its extensions and locale have to be there as for other backups. Roles and tablespaces that it names
         and does not make are made for it, the roles without a login, which is a finding. A dump that names no locale gets C(C.UTF-8),
         or C(C) in another encoding than UTF-8.
-      - The options O(backup), O(database) and O(accept_recorded) are of O(directory).
+      - The options O(backup), O(database), O(level), O(amcheck), O(accept_recorded) and O(metrics_path) are of O(directory).
     type: path
   backup:
     description:

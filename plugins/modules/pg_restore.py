@@ -125,8 +125,9 @@ options:
         with the rows of its partitions, as one plain table.
       - They are restored into a schema C(restored_<backup>) of the live database, which nobody but its owner may use. It has their columns
         and rows, and no keys, indexes, triggers or rights. The live tables are neither read nor touched, no session is ended.
-      - The whole backup is restored and compared on a server that is thrown away, as M(endpoint_stats.ops.pg_backup_verify) does, on the
-        host the module runs on and not as root; the rows are copied from there in one transaction, and compared again.
+      - The rows of the whole backup are restored and compared on a server that is thrown away, as M(endpoint_stats.ops.pg_backup_verify)
+        does at its level V(data), on the host the module runs on and not as root. They are copied from there in one transaction, and
+        compared again.
       - A schema of that name is not touched but refused. O(state=undone) with O(side_schema) drops it.
     type: list
     elements: str

@@ -17,7 +17,7 @@ from .._progress import Progress
 from .._report.finding import Finding
 from . import foreign
 from .connection import forget_environment
-from .examine import LEVELS, PASSED
+from .examine import FULL, PASSED
 from .foreign_restore import Looked
 from .manifest import FILE_NAME
 from .repository import MARKER
@@ -67,9 +67,9 @@ def _refuse(path: Path, order: Order) -> None:
             raise OpsError(
                 "This is of pg_backup, and is verified at a higher level", where=str(path), cause=f"it has a {name}", remedy=remedy
             )
-    if order.asked.level == LEVELS[0]:
-        cause, remedy = "of a dump without a manifest no byte can be compared with anything", "Leave level out; the dump is restored."
-        raise OpsError(f"The level {LEVELS[0]} does not go together with path", cause=cause, remedy=remedy)
+    if order.asked.level != FULL:
+        cause, remedy = "a dump without a manifest has one level, at which it is restored and compared with nothing", "Leave level out."
+        raise OpsError(f"The level {order.asked.level} does not go together with path", cause=cause, remedy=remedy)
     for option, value in {
         "metrics_path": order.metrics_path,
         "accept_recorded": order.accept_recorded,

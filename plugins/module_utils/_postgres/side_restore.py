@@ -14,7 +14,7 @@ from .._progress import Progress
 from .._report.finding import Finding
 from . import side_schema
 from .connection import session
-from .examine import PASSED, Asked, examine, foresee
+from .examine import DATA, PASSED, Asked, examine, foresee
 from .exchange import Outcome, Target
 from .load import Loader
 from .manifest import Manifest, load
@@ -83,7 +83,7 @@ class SideRestore:
     def _proven(self, path: Any, *, check: bool, then: Any) -> None:
         """Its rows are those of the manifest before the first of them is copied."""
         signed = (self.order.manifest_key_file, self.order.accept_unsigned)
-        asked = Asked("full", self.target.database, "", self.scratch_dir, self.order.jobs, self.order.timeout_seconds, *signed)
+        asked = Asked(DATA, self.target.database, "", self.scratch_dir, self.order.jobs, self.order.timeout_seconds, *signed)
         seen = foresee(path, asked, self.progress) if check else examine(path, asked, self.progress, then=then)
         if seen.reason or (not check and seen.verdict != PASSED):
             raise OpsError(

@@ -227,6 +227,8 @@ def test_a_verdict_is_not_given_for_lack_of(name: str, place: Place, dump: Calla
     [
         ({"path": "/nonexistent"}, "There is no such file or directory"),
         ({"level": "checksum"}, "The level checksum does not go together with path"),
+        ({"level": "data"}, "The level data does not go together with path"),
+        ({"amcheck": True}, "amcheck does not go together with path"),
         ({"metrics_path": "/tmp/x.prom"}, "metrics_path does not go together with path"),
         ({"accept_recorded": True}, "accept_recorded does not go together with path"),
         ({"directory": "/tmp"}, "mutually exclusive"),

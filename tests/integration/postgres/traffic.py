@@ -59,7 +59,7 @@ def write(connection: Any, number: int) -> int:
 
 def main() -> None:
     where = json.loads(sys.argv[1])
-    clients = {"readers": [Client(where, read) for _ in range(2)], "writer": [Client(where, write)]}
+    clients = {"readers": [Client(where, read) for _ in range(6)], "writer": [Client(where, write)]}
     everybody = [client for group in clients.values() for client in group]
     for client in everybody:
         client.thread.start()
