@@ -110,7 +110,7 @@ options:
     type: int
     default: 7200
   rto_target_seconds:
-    description: How long a restore may take, in seconds. It is a finding when this one took longer.
+    description: How long a restore may take, in seconds. It is a finding when RV(forecast_restore_seconds) is more.
     type: int
     default: 14400
   require_passed:
@@ -119,8 +119,9 @@ options:
     default: true
   accept_recorded:
     description:
-      - Whether a passed verdict of a restore that is on record for exactly this manifest is taken for an answer; O(level) does not
-        matter then, and of the backup nothing but its manifest is read.
+      - Whether a passed verdict of a restore that is on record for exactly this manifest is taken for an answer, when no file of the
+        backup was touched since (name, size, inode, times of change). O(level) does not matter then, and of the backup nothing but its
+        manifest is read. The verdict stays as old as it is.
       - For who restores it next and reads all of it anyway. What watches over backups has to look.
     type: bool
     default: false
@@ -262,6 +263,24 @@ tables:
   type: list
   elements: dict
   sample: [{"database": "endpoint_stats", "table": "public.endpoints", "rows": 20}]
+cached:
+  description: Whether the verdict was taken from the records, as O(accept_recorded) allows, and no byte of the dump was read.
+  returned: always
+  type: bool
+  sample: false
+forecast_restore_seconds:
+  description:
+    - How long a real restore will take. By real ones (RV(forecast_basis=restores)), the measured seconds times what the newest restores of
+      verified backups have taken in all beside them; a lower bound where there are none (RV(forecast_basis=scratch)).
+    - Null where the backup was not restored at V(full).
+  returned: always
+  type: float
+  sample: 9.2
+forecast_basis:
+  description: What it rests on, V(restores) or V(scratch); empty where there is no forecast.
+  returned: always
+  type: str
+  sample: restores
 recorded_at:
   description: When the verdict was given that O(accept_recorded) took from the records; empty where the backup was looked at.
   returned: always
@@ -272,8 +291,8 @@ findings:
     - What deserves a word, each with C(id), C(severity), C(subject), C(summary), C(evidence) and C(remedy).
     - The C(id) is one of C(backup_failed_verification), C(backup_not_verified), C(backup_too_old), C(restore_too_slow),
       C(sequence_behind_column), C(generated_columns_differ), C(verification_not_recorded), C(verification_metrics_not_written),
-      C(signature_not_checked), C(manifest_unsigned), C(roles_not_verified) and C(records_damaged), of dumps also C(backup_unattested),
-      C(dump_without_roles)
+      C(signature_not_checked), C(manifest_unsigned), C(roles_not_verified), C(verification_cached) and C(records_damaged), of dumps also
+      C(backup_unattested), C(dump_without_roles)
       and C(dump_without_rows).
   returned: always
   type: list

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,6 +42,16 @@ def compare(directory: Path, manifest: Manifest, advance: Callable[[float], None
     strangers = sorted(present - named - {FILE_NAME})
     seen.differences += [EntryDifference("file_unexpected", name, "no such file", "a file") for name in strangers]
     return seen
+
+
+def fingerprint(directory: Path) -> str:
+    """What changes when a file is written, replaced, renamed or given other times; the bytes of none are read."""
+    digest = hashlib.sha256()
+    for path in sorted(directory.rglob("*")):
+        seen = path.lstat()
+        told = (str(path.relative_to(directory)), seen.st_mode, seen.st_size, seen.st_ino, seen.st_mtime_ns, seen.st_ctime_ns)
+        digest.update(repr(told if not stat.S_ISDIR(seen.st_mode) else told[:2]).encode(errors="surrogateescape"))
+    return digest.hexdigest()
 
 
 def _reading(advance: Callable[[float], None], before: int) -> Callable[[int], None]:

@@ -147,6 +147,11 @@ class Repository:
         """Keep what was done to the copy of a backup that is elsewhere."""
         chain.append(self._records, "offsite", self.path(backup).name, what)
 
+    def note_restore(self, backup: str, seconds: Mapping[str, float]) -> None:
+        """Keep how long a real restore took, for forecasts."""
+        entry = {"duration_seconds": round(sum(seconds.values()), 3), "seconds": dict(seconds)}
+        chain.append(self._records, "restore", self.path(backup).name, entry)
+
     def records(self) -> chain.Records:
         """What happened to the backups. Who asks for many of them reads it once."""
         return chain.read(self._records)

@@ -59,7 +59,18 @@ class Restore:
                     drop(locker, leftover, force=True)
                 outcome = self._made(locker, plan, outcome)
             self.progress.end()
-            return outcome
+            return outcome if check or plan.reused else self._noted(plan, outcome)
+
+    def _noted(self, plan: Plan, outcome: Outcome) -> Outcome:
+        """How long it took is what later forecasts rest on."""
+        try:
+            self.repository.note_restore(plan.manifest.id, self.progress.seconds)
+        except (OSError, OpsError) as error:
+            text = "how long the restore took could not be kept, so forecasts know nothing of it"
+            remedy = "Let the user that restores write there."
+            unkept = Finding("restore_not_recorded", "info", plan.manifest.id, text, str(error), remedy)
+            return replace(outcome, findings=[*outcome.findings, unkept])
+        return outcome
 
     def _made(self, locker: Any, plan: Plan, outcome: Outcome) -> Outcome:
         deadline = Deadline(self.order.timeout_seconds, "restore_timeout_seconds")

@@ -16,10 +16,11 @@ from .._metrics import Gauge, write_metrics
 from .._progress import Progress
 from .._report.finding import Finding
 from .._version import VERSION
-from . import signing
+from . import files, signing
 from .connection import forget_environment
 from .contents import EntryDifference
 from .examine import COUNTED, FAILED, FULL, PASSED, UNKNOWN, VERDICTS, Asked, Seen, examine, foresee
+from .forecast import RESTORES, forecast
 from .manifest import ManifestError, load
 from .records import PROVING_LEVELS, Records, now
 from .repository import Repository
@@ -87,7 +88,10 @@ class Outcome:
     findings: list[Finding] = field(default_factory=list)
     age_from: str = "manifest"
     tables: list[Rows] = field(default_factory=list)
+    cached: bool = False
     recorded_at: str = ""
+    forecast_restore_seconds: float | None = None
+    forecast_basis: str = ""
     records: dict[str, Any] = field(default_factory=dict)
 
     def to_result(self) -> dict[str, Any]:
@@ -103,7 +107,9 @@ def verify(repository: Repository, order: Order, progress: Progress, *, check: b
     if order.accept_recorded and (passed := _recorded_pass(repository, order, backup)):
         return _with_records(repository, passed)
     with repository.reading(backup):
+        before = files.fingerprint(path)
         seen = (foresee if check else examine)(path, order.asked, progress)
+        unchanged = before if files.fingerprint(path) == before else ""
     age, fresh = _age(repository, order)
     outcome = Outcome(
         changed=not check,
@@ -120,11 +126,17 @@ def verify(repository: Repository, order: Order, progress: Progress, *, check: b
         age_seconds=age,
         fresh=fresh,
     )
+    _forecast(repository, outcome)
     outcome.findings += [*judgements(order, outcome), *_not_looked_at(order, outcome, seen), *map(odd, seen.odd)]
     if not check:
-        outcome.findings += _recorded(repository, outcome, seen)
+        outcome.findings += _recorded(repository, outcome, seen, unchanged)
         outcome.findings += _measured(repository, order, outcome)
     return _with_records(repository, outcome)
+
+
+def _forecast(repository: Repository, outcome: Outcome) -> None:
+    told = forecast(repository.records(), outcome.restore_seconds)
+    outcome.forecast_restore_seconds, outcome.forecast_basis = told.seconds, told.basis
 
 
 def restore_seconds(progress: Progress) -> float | None:
@@ -171,7 +183,7 @@ def _age(repository: Repository, order: Order) -> tuple[float, bool]:
 
 
 def _recorded_pass(repository: Repository, order: Order, backup: str) -> Outcome | None:
-    """A verdict on exactly this manifest that was given before; of the backup nothing else is read."""
+    """A verdict on exactly this manifest and these files, which nobody has touched since; of the backup only the manifest is read."""
     path = repository.path(backup)
     try:
         manifest = load(path)
@@ -188,6 +200,8 @@ def _recorded_pass(repository: Repository, order: Order, backup: str) -> Outcome
         entry for entry in records.verifications(backup) if (entry.get("verdict"), entry.get("level") in PROVING_LEVELS) == (PASSED, True)
     ]
     entry = passed[-1]
+    if entry.get("fingerprint") != files.fingerprint(path):
+        return None
     age, fresh = _age(repository, order)
     outcome = Outcome(
         changed=False,
@@ -200,12 +214,16 @@ def _recorded_pass(repository: Repository, order: Order, backup: str) -> Outcome
         checked=dict.fromkeys(COUNTED, 0),
         seconds={},
         duration_seconds=0.0,
-        restore_seconds=None,
+        restore_seconds=entry.get("restore_seconds"),
         age_seconds=age,
         fresh=fresh,
+        cached=True,
         recorded_at=str(entry.get("at")),
     )
-    outcome.findings += judgements(order, outcome)
+    _forecast(repository, outcome)
+    text, evidence = "its verdict is a cached one, as nobody has touched its files since", f"bytes read at {outcome.recorded_at}"
+    cached = Finding("verification_cached", "info", backup, text, evidence, "Nothing has to be done.")
+    outcome.findings += [*judgements(order, outcome), cached]
     return outcome
 
 
@@ -245,13 +263,21 @@ def judgements(order: Order, outcome: Outcome) -> Iterator[Finding]:
             f"{outcome.age_seconds:.0f} seconds; {order.max_age_seconds:g} are allowed",
             "Look why the schedule of backups makes none, and run the playbook endpoint_stats.ops.backup.",
         )
-    if outcome.restore_seconds is not None and outcome.restore_seconds > order.rto_target_seconds:
+    yield from _slow(order, outcome)
+
+
+def _slow(order: Order, outcome: Outcome) -> Iterator[Finding]:
+    """A restore that will take longer than it may, as far as that is known."""
+    known = outcome.forecast_restore_seconds if outcome.forecast_restore_seconds is not None else outcome.restore_seconds
+    if known is not None and known > order.rto_target_seconds:
+        calibrated = outcome.forecast_basis == RESTORES
+        how = "forecast by real restores" if calibrated else "at least, as measured on a server that need not survive"
         yield Finding(
             "restore_too_slow",
             "warning",
             outcome.backup,
             "restoring it takes longer than the target",
-            f"{outcome.restore_seconds:.0f} seconds on a server that need not survive; the target is {order.rto_target_seconds:g}",
+            f"{known:.0f} seconds, {how}; the target is {order.rto_target_seconds:g}",
             "Restore with more jobs or on a faster disk, or agree on another target.",
         )
 
@@ -278,7 +304,7 @@ def odd(difference: EntryDifference) -> Finding:
     return Finding(identity, "warning", difference.subject, summary, evidence, remedy)
 
 
-def _recorded(repository: Repository, outcome: Outcome, seen: Seen) -> Iterator[Finding]:
+def _recorded(repository: Repository, outcome: Outcome, seen: Seen, fingerprint: str) -> Iterator[Finding]:
     """The verdict holds also where it could not be kept, but retention does not know it then."""
     shown = [
         {key: value[:_KEPT_CHARACTERS] for key, value in asdict(difference).items()}
@@ -290,6 +316,7 @@ def _recorded(repository: Repository, outcome: Outcome, seen: Seen) -> Iterator[
         "verdict": outcome.verdict,
         "reason": outcome.reason[:_KEPT_CHARACTERS],
         "manifest_sha256": seen.manifest.sha256 if seen.manifest else "",
+        "fingerprint": fingerprint,
         "differences": shown,
         "differences_total": len(outcome.differences),
         "checked": outcome.checked,
@@ -326,6 +353,9 @@ def _gauges(repository: Repository, outcome: Outcome) -> Iterator[Gauge]:
         yield Gauge("backup_verification_duration_seconds", "How long each phase of it took.", seconds, {"phase": phase})
     if outcome.restore_seconds is not None:
         yield Gauge("backup_restore_seconds", "How long restoring took on the scratch server.", outcome.restore_seconds)
+    if outcome.forecast_basis == RESTORES and outcome.forecast_restore_seconds is not None:
+        text = "How long a real restore will take, by those there were."
+        yield Gauge("backup_restore_forecast_seconds", text, outcome.forecast_restore_seconds)
     if proven := list(filter(repository.records().is_proven, repository.backups())):
         text = "The moment that the newest proven backup shows."
         yield Gauge("backup_proven_timestamp_seconds", text, moment(repository, proven[-1]))

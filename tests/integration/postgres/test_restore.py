@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.repository import Repository
 
 from tests.integration.app import servers
 from tests.integration.postgres import damage, gate, killed, support
@@ -55,6 +56,8 @@ def test_lost_rows_and_a_dropped_table_come_back(scene: Scene, room: Path) -> No
     assert scene.sql(owners) == "owner"
     assert scene.sql("SELECT extowner::regrole FROM pg_extension WHERE extname = 'pg_trgm'") == "owner"
     assert scene.sql("SELECT count(*) > 0 FROM pg_stats WHERE schemaname = 'public'") == "t"
+    done = Repository(scene.repository, DATABASE).records().of("restore")[-1]
+    assert (done["backup"], done["duration_seconds"] >= result["seconds"]["load"] > 0) == (scene.backup, True)
 
 
 def test_an_undo_goes_back_and_a_second_one_is_the_redo(scene: Scene) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import files
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.repository import Repository
 
 from tests.integration.app.servers import wait_until
@@ -255,11 +256,12 @@ def test_the_verdict_is_kept_beside_the_backups_and_a_later_failure_takes_it_bac
 
 def test_records_that_were_changed_are_a_finding_and_prove_nothing(backup: Backup, room: Path) -> None:
     repository, name = Repository(backup.repository, DATABASE), backup.path.name
-    repository.record(name, {"level": "full", "verdict": "passed", "manifest_sha256": backup.manifest.sha256})
+    seen = {"manifest_sha256": backup.manifest.sha256, "fingerprint": files.fingerprint(backup.path)}
+    repository.record(name, {"level": "full", "verdict": "passed", **seen})
     for path in (backup.repository / "records", *(backup.repository / "records").iterdir()):
         support.own(path)
     taken = backup.verify(room, accept_recorded=True)
-    assert (taken.result["recorded_at"] != "", taken.findings(), taken.result["records"]["intact"]) == (True, [], True)
+    assert (taken.result["recorded_at"] != "", taken.findings(), taken.result["records"]["intact"]) == (True, ["verification_cached"], True)
     chain = backup.repository / "records" / "chain.jsonl"
     chain.write_text(chain.read_text().replace('"full"', '"data"'))
     looked = backup.verify(room, accept_recorded=True, level="checksum")
