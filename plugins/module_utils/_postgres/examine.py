@@ -196,6 +196,7 @@ class _Examination:
                     if self._prepared(loader):
                         self._compared(loader, statements, self._loaded(loader, opened))
                 if self.then and not self.seen.differences:
+                    self.complete()
                     self.then(loader)
             except OpsError as error:
                 lacking = (
