@@ -44,6 +44,8 @@ options:
     description:
       - Which backup. V(newest) is the newest; V(oldest_unproven) the oldest that was never judged by a restore and, where all were, the one
         whose verdict is the oldest. Everything else is the name of a backup.
+      - V(all) verifies every backup, the oldest first, and V(sample) one of each age (up to a day, a week, a month, and older than that),
+        of each the one that was not judged for longest. O(timeout_seconds) is for all of them together.
     type: str
     default: newest
   level:
@@ -179,6 +181,23 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+outcomes:
+  description:
+    - Each backup that was verified, the oldest first. The other keys tell of one of them, the one that decides - the newest that failed,
+      else the newest that could not be verified, else the newest. C(findings) and C(duration_seconds) are those of all.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - backup: 20261125T211700Z
+      level: full
+      verdict: passed
+      reason: ""
+      differences: []
+      duration_seconds: 6.1
+      restore_seconds: 4.3
+      cached: false
+      recorded_at: ""
 backup:
   description: Name of the backup.
   returned: always
@@ -319,7 +338,8 @@ from ..module_utils._errors import OpsError, fail, run_module
 from ..module_utils._postgres.examine import LEVELS, Asked
 from ..module_utils._postgres.foreign_verify import verify_path
 from ..module_utils._postgres.repository import opened
-from ..module_utils._postgres.verify import NEWEST, Order, Outcome, verify
+from ..module_utils._postgres.verify import NEWEST, Order, Outcome
+from ..module_utils._postgres.verify_several import verify_wanted
 from ..module_utils._progress import Progress
 
 TEXTS = {
@@ -349,7 +369,7 @@ def work(module: AnsibleModule) -> dict[str, Any]:
 def _outcome(options: dict[str, Any], order: Order, progress: Progress, *, check: bool) -> Outcome:
     if options["path"]:
         return verify_path(Path(options["path"]), order, progress, check=check)
-    return verify(opened(options["directory"], options["database"]), order, progress, check=check)
+    return verify_wanted(opened(options["directory"], options["database"]), order, options["progress_path"], check=check)
 
 
 def main() -> None:

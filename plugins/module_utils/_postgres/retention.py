@@ -96,6 +96,11 @@ class _Moment:
     month: str
 
 
+def made_at(backup: str) -> datetime:
+    """The time that the name of a backup is."""
+    return _moment(backup).at
+
+
 @functools.lru_cache(maxsize=4096)
 def _moment(backup: str) -> _Moment:
     at = datetime.strptime(backup, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from .._errors import OpsError
@@ -24,9 +24,10 @@ from .forecast import RESTORES, forecast
 from .manifest import ManifestError, load
 from .records import PROVING_LEVELS, Records, now
 from .repository import Repository
+from .retention import made_at
 
 NEWEST, OLDEST_UNPROVEN = "newest", "oldest_unproven"
-_NAMED = "%Y%m%dT%H%M%SZ"
+_TOLD = ("backup", "level", "verdict", "reason", "differences", "duration_seconds", "restore_seconds", "cached", "recorded_at")
 _KEPT_DIFFERENCES = 20
 _KEPT_CHARACTERS = 300
 _RESTORING = ("roles", "restore")
@@ -93,9 +94,14 @@ class Outcome:
     forecast_restore_seconds: float | None = None
     forecast_basis: str = ""
     records: dict[str, Any] = field(default_factory=dict)
+    outcomes: list[dict[str, Any]] = field(default_factory=list)
 
     def to_result(self) -> dict[str, Any]:
-        return asdict(self)
+        return {**asdict(self), "outcomes": self.outcomes or [self.told()]}
+
+    def told(self) -> dict[str, Any]:
+        """What tells it from those of other backups."""
+        return {name: value for name, value in asdict(self).items() if name in _TOLD}
 
 
 def verify(repository: Repository, order: Order, progress: Progress, *, check: bool = False) -> Outcome:
@@ -130,7 +136,7 @@ def verify(repository: Repository, order: Order, progress: Progress, *, check: b
     outcome.findings += [*judgements(order, outcome), *_not_looked_at(order, outcome, seen), *map(odd, seen.odd)]
     if not check:
         outcome.findings += _recorded(repository, outcome, seen, unchanged)
-        outcome.findings += _measured(repository, order, outcome)
+        outcome.findings += measured(repository, order, outcome)
     return _with_records(repository, outcome)
 
 
@@ -162,10 +168,15 @@ def chosen(repository: Repository, which: str) -> str:
         return backups[-1]
     if which == OLDEST_UNPROVEN:
         records = repository.records()
-        return min(backups, key=lambda backup: (*_judged_at(records, backup), backup))
+        return longest_unjudged(records, backups)
     if which not in backups:
         raise OpsError(f"There is no backup {which!r}", where=str(repository.directory), remedy=f"There are {', '.join(backups)}.")
     return which
+
+
+def longest_unjudged(records: Records, backups: Sequence[str]) -> str:
+    """The oldest of those that no restore has judged, or the one whose verdict is the oldest."""
+    return min(backups, key=lambda backup: (*_judged_at(records, backup), backup))
 
 
 def moment(repository: Repository, backup: str) -> float:
@@ -173,7 +184,7 @@ def moment(repository: Repository, backup: str) -> float:
     try:
         return datetime.fromisoformat(load(repository.path(backup)).snapshot_at).timestamp()
     except (ManifestError, ValueError):
-        return datetime.strptime(backup, _NAMED).replace(tzinfo=UTC).timestamp()
+        return made_at(backup).timestamp()
 
 
 def _age(repository: Repository, order: Order) -> tuple[float, bool]:
@@ -332,7 +343,7 @@ def _recorded(repository: Repository, outcome: Outcome, seen: Seen, fingerprint:
         yield Finding("verification_not_recorded", "warning", outcome.backup, "its verification could not be kept", str(error), remedy)
 
 
-def _measured(repository: Repository, order: Order, outcome: Outcome) -> Iterator[Finding]:
+def measured(repository: Repository, order: Order, outcome: Outcome) -> Iterator[Finding]:
     if not order.metrics_path:
         return
     try:

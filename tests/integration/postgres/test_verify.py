@@ -36,6 +36,7 @@ KEYS = {
     "findings",
     "fresh",
     "level",
+    "outcomes",
     "reason",
     "records",
     "restore_seconds",
@@ -320,6 +321,18 @@ def test_backups_that_nobody_has_judged_come_first(backup: Backup, room: Path) -
     wanted = {"oldest_unproven": older.path.name, "newest": backup.path.name, older.path.name: older.path.name}
     chosen = {which: backup.verify(room, backup=which, level="checksum").result["backup"] for which in wanted}
     assert chosen == wanted
+    (room / "m").mkdir()
+    support.own(room / "m")
+    older.replace("dump/toc.dat", flipped(100))
+    told = backup.verify(room, backup="all", level="checksum", metrics_path=str(room / "m" / "v.prom"))
+    assert [(one["backup"], one["verdict"]) for one in told.result["outcomes"]] == [
+        (older.path.name, "failed"),
+        (backup.path.name, "passed"),
+    ]
+    assert (told.result["backup"], told.result["verdict"], told.findings()) == (older.path.name, "failed", ["backup_failed_verification"])
+    assert re.search(r'verdict="failed"} 1', (room / "m" / "v.prom").read_text())
+    refused = backup.place.run("pg_backup_verify", options_of(backup, room, backup="sample", level="checksum"))
+    assert (refused.failed, f"The backup {older.path.name} failed" in refused.message) == (True, True)
 
 
 @pytest.mark.parametrize(
