@@ -9,9 +9,11 @@ import re
 
 from .._errors import OpsError
 
-# A locale that the host of the server does not have: PostgreSQL says so only when something uses it.
-_NO_LOCALE = re.compile(
+# A locale that the host of the server does not have: PostgreSQL says so only when something uses it. And what only a server can have that
+# was started with it, as pg_cron or timescaledb.
+_LACKING = re.compile(
     r"invalid (?:LC_\w+|ICU|locale)|could not (?:create locale|open collator)|collation \S+ for encoding \S+ does not exist"
+    r"|only be loaded via shared_preload_libraries|must be (?:pre)?loaded"
 )
 
 
@@ -25,4 +27,4 @@ class LoadError(OpsError):
 
     @property
     def here(self) -> bool:
-        return bool(_NO_LOCALE.search(self.cause))
+        return bool(_LACKING.search(self.cause))

@@ -204,6 +204,14 @@ LACKING: dict[str, tuple[str, Callable[[bytes], bytes], str]] = {
     ),
     "what unpacks it": (PLAIN, bz2.compress, "A file of bzip2 is not read here"),
     "an extension": (PLAIN, header(b"SET default_tablespace", b"CREATE EXTENSION postgis;\nSET default_tablespace"), "Cause: postgis"),
+    "a role that only code names": (
+        PLAIN,
+        header(
+            b"SET default_tablespace = ''",
+            b"DO $$ BEGIN EXECUTE 'CREATE SCHEMA s AUTHORIZATION unseen'; END $$;\nSET default_tablespace = ''",
+        ),
+        'role "unseen" does not exist',
+    ),
     "its locale": (CREATING, header(b"LOCALE = 'C.UTF-8'", b"LOCALE = 'xx_XX.UTF-8'"), "invalid locale name"),
     "a database to restore over": (
         PLAIN,

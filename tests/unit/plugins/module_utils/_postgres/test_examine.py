@@ -89,11 +89,13 @@ def test_what_postgresql_does_not_take_is_a_failure_and_everything_else_is_not_k
     [
         ('ERROR:  collation "pg_catalog.de_DE" for encoding "UTF8" does not exist', True),
         ('ERROR:  could not create locale "xx_XX": No such file or directory', True),
+        ("ERROR:  pg_cron can only be loaded via shared_preload_libraries", True),
+        ('FATAL:  extension "timescaledb" must be preloaded', True),
         ('ERROR:  role "api" does not exist', False),
         ('ERROR:  relation "locale" does not exist', False),
     ],
 )
-def test_a_locale_that_is_missing_here_is_no_fault_of_the_backup(cause: str, here: bool) -> None:
+def test_what_is_missing_here_is_no_fault_of_the_backup(cause: str, here: bool) -> None:
     assert LoadError("restore", "dump", OpsError("It failed", cause=cause)).here is here
 
 
