@@ -100,14 +100,11 @@ class _Verification:
         return directory
 
     def _needs(self, source: Source, survey: Survey) -> scratch.Needs:
-        packed = source.compression or source.form not in (PLAIN, TAR)
-        size = max(source.size * (_COMPRESSED_GROWTH if packed else _GROWTH), survey.read_bytes * _GROWTH)
-        return scratch.Needs(
-            survey.read_bytes * _GROWTH if source.form == PLAIN and survey.complete else size,
-            survey.entries,
-            self.asked.jobs,
-            self.asked.scratch_max_bytes,
-        )
+        """Known of statements that were read to their end, guessed of everything else."""
+        size, growth = source.size, _COMPRESSED_GROWTH if source.compression or source.form not in (PLAIN, TAR) else _GROWTH
+        if source.form == PLAIN and survey.complete:
+            size, growth = survey.read_bytes, _GROWTH
+        return scratch.Needs(size * growth, survey.entries, self.asked.jobs, self.asked.scratch_max_bytes)
 
     def _restored(self, source: Source, survey: Survey, clients: Programs, directory: Path) -> None:
         if not survey.major:
