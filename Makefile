@@ -18,7 +18,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 export LC_ALL := C.UTF-8
 NAME ?= demo
 
-.PHONY: help venv environment demo demo-down lab-up lab-down images lint unit molecule integration e2e test proof
+.PHONY: help venv environment demo demo-down lab-up lab-down images lint unit molecule integration e2e test proof bench
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -63,3 +63,6 @@ test: environment ## all of the above checks, with a summary
 
 proof: environment ## what takes longer: built in time, damaged one by one, lost, killed (ONLY=area)
 	@python -m tools.proof $(ONLY)
+
+bench: environment ## what backups and verifications cost beside stock programs (ONLY=name, SIZE=rows, ROUNDS=3)
+	@python -m benchmarks $(ONLY) $(if $(SIZE),--size $(SIZE)) $(if $(ROUNDS),--rounds $(ROUNDS))

@@ -11,7 +11,7 @@ from tools.venv import ROOT
 
 PLUGINS = "ansible_collections.endpoint_stats.ops.plugins"
 IMPORTABLE = ("module_utils", "plugin_utils", "modules", "filter", "action", "callback", "doc_fragments")
-PROGRAMS = ("lab", "tools", "tests")
+PROGRAMS = ("lab", "tools", "tests", "benchmarks")
 
 
 def steps() -> list[Step]:

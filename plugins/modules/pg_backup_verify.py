@@ -103,6 +103,12 @@ options:
     description: How large the database of a backup may be, in bytes; one that is larger could not be verified. V(0) is for any size.
     type: int
     default: 0
+  scratch_niceness:
+    description:
+      - How far the server lets others go before, from 0, where it takes its share, to 19. Where the system has C(ionice), it waits for the
+        disk as well.
+    type: int
+    default: 10
   jobs:
     description: Tables and indexes that are restored at the same time.
     type: int
@@ -348,8 +354,15 @@ TEXTS = {
     "manifest_key_file": {"type": "path", "default": "", "no_log": False},
     "globals_identity_file": {"type": "path", "default": ""},
 }
-NUMBERS = {"scratch_max_bytes": 0, "max_age_seconds": 0, "jobs": 2, "timeout_seconds": 7200, "rto_target_seconds": 14400}
-ASKED = ("jobs", "timeout_seconds", "accept_unsigned", "amcheck", "scratch_max_bytes")
+NUMBERS = {
+    "scratch_max_bytes": 0,
+    "scratch_niceness": 10,
+    "max_age_seconds": 0,
+    "jobs": 2,
+    "timeout_seconds": 7200,
+    "rto_target_seconds": 14400,
+}
+ASKED = ("jobs", "timeout_seconds", "accept_unsigned", "amcheck", "scratch_max_bytes", "scratch_niceness")
 
 
 def work(module: AnsibleModule) -> dict[str, Any]:

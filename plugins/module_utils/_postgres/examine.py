@@ -27,6 +27,7 @@ from .programs import Programs
 from .programs import found as programs_of
 
 LEVELS = CHECKSUM, DATA, CONSTRAINTS, FULL = ("checksum", "data", "constraints", "full")
+_MOST_NICENESS = 19
 VERDICTS = PASSED, FAILED, UNKNOWN = ("passed", "failed", "could_not_verify")
 COUNTED = ("files", "bytes", "entries", "tables", "rows", "views", "sequences", "indexes_parsed", "relations_examined")
 
@@ -46,11 +47,14 @@ class Asked:
     amcheck: bool = False
     scratch_max_bytes: int = 0
     globals_identity_file: str = ""
+    scratch_niceness: int = 0
 
     def __post_init__(self) -> None:
         for name in ("jobs", "timeout_seconds"):
             if getattr(self, name) < 1:
                 raise OpsError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if not 0 <= self.scratch_niceness <= _MOST_NICENESS:
+            raise OpsError(f"scratch_niceness must be between 0 and {_MOST_NICENESS}, not {self.scratch_niceness}")
         if self.scratch_max_bytes < 0:
             raise OpsError(f"scratch_max_bytes must be at least 0, not {self.scratch_max_bytes}")
         if self.amcheck and self.level != FULL:
@@ -136,7 +140,8 @@ class _Examination:
 
     @property
     def needs(self) -> scratch.Needs:
-        return scratch.Needs(self.manifest.database.size_bytes, len(self.manifest.entries), self.asked.jobs, self.asked.scratch_max_bytes)
+        asked, size = self.asked, self.manifest.database.size_bytes
+        return scratch.Needs(size, len(self.manifest.entries), asked.jobs, asked.scratch_max_bytes, asked.scratch_niceness)
 
     @property
     def scratch_directory(self) -> Path:

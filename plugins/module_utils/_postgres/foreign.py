@@ -104,7 +104,8 @@ class _Verification:
         size, growth = source.size, _COMPRESSED_GROWTH if source.compression or source.form not in (PLAIN, TAR) else _GROWTH
         if source.form == PLAIN and survey.complete:
             size, growth = survey.read_bytes, _GROWTH
-        return scratch.Needs(size * growth, survey.entries, self.asked.jobs, self.asked.scratch_max_bytes)
+        asked = self.asked
+        return scratch.Needs(size * growth, survey.entries, asked.jobs, asked.scratch_max_bytes, asked.scratch_niceness)
 
     def _restored(self, source: Source, survey: Survey, clients: Programs, directory: Path) -> None:
         if not survey.major:

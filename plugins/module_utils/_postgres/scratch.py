@@ -65,12 +65,13 @@ class NoScratchError(OpsError):
 
 @dataclass(frozen=True)
 class Needs:
-    """What the server will hold and do; C(most_bytes) is how large a database may be, 0 for any."""
+    """What the server will hold and do; C(most_bytes) is how large a database may be, 0 for any, C(niceness) how far others go before."""
 
     database_bytes: int
     entries: int
     jobs: int
     most_bytes: int = 0
+    niceness: int = 0
 
     @property
     def disk_bytes(self) -> int:
@@ -161,7 +162,13 @@ def running(directory: Path, programs: Programs, needs: Needs, deadline: Deadlin
         )
         made.check("The scratch server could not be made")
         wanted = settings(own, needs, available_memory())
-        argv = [*_gently(), programs["postgres"], "-D", str(own / "data"), *(f"--{key}={value}" for key, value in wanted.items())]
+        argv = [
+            *_gently(needs.niceness),
+            programs["postgres"],
+            "-D",
+            str(own / "data"),
+            *(f"--{key}={value}" for key, value in wanted.items()),
+        ]
         with server(argv, log=log, environment=environment, inherit=False, ended_by=SIGQUIT, descriptors=[lock]) as process:
             here = Server(str(own), _PORT, "postgres", "", "", timeout(deadline))
             scratch = Scratch(here, Credentials(name, ""), process, log)
@@ -239,9 +246,11 @@ def _reap_elsewhere(directory: Path) -> None:
             reap(other)
 
 
-def _gently() -> list[str]:
-    """Others come first, where the system has programs for that."""
-    words = (["nice", "-n", "10"], ["ionice", "--ignore", "--class", "2", "--classdata", "7"])
+def _gently(niceness: int) -> list[str]:
+    """Others come first, where that is wanted and the system has programs for it."""
+    if not niceness:
+        return []
+    words = (["nice", "-n", str(niceness)], ["ionice", "--ignore", "--class", "2", "--classdata", "7"])
     found = [(shutil.which(program), options) for program, *options in words]
     return [word for path, options in found if path for word in (path, *options)]
 

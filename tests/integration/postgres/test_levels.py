@@ -63,6 +63,13 @@ def leveled(place: Place, made: Path, room: Path) -> Backup:
     return Backup(place, path)
 
 
+_COLLECTION = "ansible_collections.endpoint_stats.ops.plugins"
+SPLIT = f"""
+from {_COLLECTION}.module_utils._postgres import compressed, streams
+streams._SPLIT_BYTES = compressed._BLOCK_BYTES = 4096
+from {_COLLECTION}.modules import pg_backup_verify
+pg_backup_verify.main()
+"""
 PHASES = {
     "data": ["server", "roles", "restore", "indexes", "rows", "sequences"],
     "constraints": ["server", "roles", "restore", "indexes", "rows", "sequences", "structure"],
@@ -86,7 +93,6 @@ DAMAGED = {
     "a row without its owner": ("things_1", b"\t2\t", b"\t77\t", "violates foreign key"),
     "a name that is there twice": ("owners", b"owner 2\n", b"owner 1\n", "could not create unique index"),
     "a value that an expression does not take": ("things_1", b"\t3\tnote", b"\t0\tnote", "division by zero"),
-    "ranges that overlap": ("slots", b"[2,3)", b"[1,3)", "exclusion constraint"),
 }
 
 
@@ -105,6 +111,19 @@ def test_a_row_that_breaks_its_table_is_named_at_the_lowest_level_that_loads_it(
     file = str(leveled.data_file("things_1").relative_to(leveled.path))
     assert [(found["kind"], found["subject"]) for found in result["differences"]] == [("restore", file)]
     assert 'line 100: new row for relation "things_1" violates check constraint' in result["reason"]
+
+
+@pytest.mark.parametrize("line", [0, 2999])
+def test_a_file_that_several_sessions_load_is_whole_and_a_row_of_it_has_its_line(line: int, leveled: Backup, room: Path) -> None:
+    """Files that are split are larger than those of tests; here four kilobytes are large."""
+    if line:
+        leveled.edit_rows("things_1", lambda lines: [*lines[: line - 1], b"garbage" + lines[line - 1], *lines[line:]])
+    options = {"directory": str(leveled.repository), "database": DATABASE, "scratch_dir": str(room / "scratch"), "level": "data"}
+    running = leveled.place.start("pg_backup_verify", {**options, "jobs": 3, "require_passed": False}, code=SPLIT)
+    result = running.outcome().result
+    words = [f"line {line}: invalid input syntax"] if line else []
+    assert [word for word in words if word not in result["reason"]] == []
+    assert (result["verdict"], result["checked"]["rows"]) == (("failed", 0) if line else ("passed", 4012))
 
 
 def test_a_damaged_index_is_seen_by_amcheck(leveled: Backup, room: Path) -> None:

@@ -113,6 +113,8 @@ def test_each_level_that_restores_counts_rows(level: str) -> None:
 
 
 def test_numbers_that_make_no_sense_are_refused() -> None:
+    with pytest.raises(OpsError, match="scratch_niceness must be between 0 and 19, not 20"):
+        examine.Asked("full", "endpoint_stats", "", "", 2, 60, scratch_niceness=20)
     with pytest.raises(OpsError, match="scratch_max_bytes must be at least 0, not -1"):
         examine.Asked("full", "endpoint_stats", "", "", 2, 60, scratch_max_bytes=-1)
     with pytest.raises(OpsError, match="amcheck looks at the indexes of level full"):

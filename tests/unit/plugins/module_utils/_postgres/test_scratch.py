@@ -81,6 +81,12 @@ def test_it_is_in_memory_where_it_fits_by_far(monkeypatch: pytest.MonkeyPatch, w
     assert str(scratch.place(wanted, NEEDS)) == chosen
 
 
+def test_it_gives_way_to_others_where_that_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda program: f"/bin/{program}" if program == "nice" else None)
+    assert scratch._gently(7) == ["/bin/nice", "-n", "7"]
+    assert scratch._gently(0) == []
+
+
 def test_a_system_without_memory_for_files_has_a_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(scratch, "_MEMORY", tmp_path / "absent")
     assert scratch.place("", NEEDS).parent != tmp_path / "absent"

@@ -1,0 +1,194 @@
+# Copyright: Endpoint Statistics Operations contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What backing up and proving a backup cost, beside what everybody has: psql with a plain dump, pg_restore, pg_dump."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import scratch
+
+from benchmarks.claims import Claim, Measured
+from tests.integration.app import servers
+from tests.integration.modules import Running
+from tests.integration.postgres import support
+from tests.integration.postgres.support import Place
+
+_SIZE = 3_000_000
+_JOBS = 2
+_NAME = "bench"
+_LEVELS = {"data": 0.5, "constraints": 0.65, "full": 1.0}
+_MOST_MEMORY = 150.0
+# Requests as the stack has them, with a document each, a primary key and two other indexes.
+_ROWS = """
+CREATE TABLE requests (id bigint GENERATED ALWAYS AS IDENTITY, timestamp timestamptz NOT NULL, endpoint text NOT NULL,
+  response_time double precision, status integer, details jsonb);
+INSERT INTO requests (timestamp, endpoint, response_time, status, details)
+SELECT '2026-01-01Z'::timestamptz + n * interval '1 second', '/api/' || n % 500, hashint8(n) % 100000 / 100.0, 200 + n % 5 * 75,
+  jsonb_build_object('client', md5(n::text), 'agent', 'agent/' || n % 50, 'attempt', n % 4, 'cached', n % 3 = 0)
+FROM generate_series(1, {size}) n;
+ALTER TABLE requests ADD PRIMARY KEY (id);
+CREATE INDEX ON requests (endpoint, timestamp);
+CREATE INDEX ON requests (timestamp);
+CREATE TABLE endpoints (name text PRIMARY KEY);
+INSERT INTO endpoints SELECT DISTINCT endpoint FROM requests;
+ANALYZE;
+"""
+
+
+@dataclass
+class _Clock:
+    """Seconds of each thing that is measured, round by round, and the most memory that ours took."""
+
+    seconds: dict[str, list[float]] = field(default_factory=dict)
+    memory_mib: float = 0.0
+
+    def time(self, name: str, work: Callable[[], Any]) -> Any:
+        begun = time.monotonic()
+        done = work()
+        self.seconds.setdefault(name, []).append(time.monotonic() - begun)
+        print(f"{name}: {self.seconds[name][-1]:.2f} s", flush=True)
+        return done
+
+    def median(self, name: str) -> float:
+        return statistics.median(self.seconds[name])
+
+    def watch(self, running: Running) -> None:
+        """The most memory it has had, as long as it lives."""
+        status = Path(f"/proc/{running.process.pid}/status")
+        while running.process.poll() is None:
+            for line in status.read_text().splitlines() if status.exists() else ():
+                if line.startswith("VmHWM:"):
+                    self.memory_mib = max(self.memory_mib, int(line.split()[1]) / 1024)
+            time.sleep(0.05)
+
+
+@dataclass(frozen=True)
+class _Bench:
+    place: Place
+    room: Path
+    clock: _Clock
+
+    def module(self, name: str, module: str, **options: Any) -> dict[str, Any]:
+        """One of ours, from the start of its process to its end."""
+
+        def run() -> dict[str, Any]:
+            running = self.place.start(module, {"database": _NAME, "directory": str(self.room / "backups"), **options})
+            watcher = threading.Thread(target=self.clock.watch, args=[running])
+            watcher.start()
+            outcome = running.outcome()
+            watcher.join()
+            return self.place.good(outcome).result
+
+        result: dict[str, Any] = self.clock.time(name, run)
+        return result
+
+    def program(self, name: str, argv: list[str], where: Path | None = None) -> None:
+        """A baseline; C(where) is the directory of another server than the one with the rows."""
+        known = {
+            "PGHOST": str(where or self.place.directory / "postgresql"),
+            "PGPORT": "5432" if where else str(self.place.postgresql.port),
+        }
+        environment = {**os.environ, **known, "PGUSER": "admin"}
+        command = [str(servers.BINARIES / argv[0]), *argv[1:]]
+        work = partial(subprocess.run, command, check=True, env=environment, stdout=subprocess.DEVNULL)
+        if name:
+            self.clock.time(name, work)
+        else:
+            work()
+
+    def round(self, plain: Path, directory: Path, default: Path, profile: Path) -> dict[str, Any]:
+        """Each once; what is restored into is empty each time."""
+        self.program("pg_dump", ["pg_dump", f"--file={plain}", "--no-owner", _NAME])
+        made = self.module("backup", "pg_backup", **self.place.options("admin"), jobs=_JOBS)
+        print(f"  {made['seconds']}", flush=True)
+        for server in (default, profile):
+            for argv in (
+                ["psql", "--quiet", "--command=SET client_min_messages = error", f"--command=DROP DATABASE IF EXISTS {_NAME}", "postgres"],
+                ["createdb", _NAME],
+            ):
+                self.program("", argv, server)
+        self.program("psql", ["psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", f"--file={plain}", _NAME], default)
+        for level in ("data", "constraints"):
+            self.verify(level)
+        restore = ["pg_restore", "--exit-on-error", "--no-owner", f"--jobs={_JOBS}", f"--dbname={_NAME}", str(directory)]
+        self.program("pg_restore", restore, profile)
+        self.verify("full")
+        return made
+
+    def verify(self, level: str) -> None:
+        result = self.module(level, "pg_backup_verify", level=level, jobs=_JOBS, scratch_niceness=0, scratch_dir=str(self.room / "scratch"))
+        print(f"  {result['seconds']}", flush=True)
+
+
+@contextmanager
+def _server(directory: Path, settings: dict[str, str]) -> Iterator[Path]:
+    """A server with these settings, reached by its socket."""
+    directory.mkdir()
+    support.own(directory)
+    account: dict[str, Any] = {"user": support.ACCOUNT, "group": support.ACCOUNT, "extra_groups": ()} if os.geteuid() == 0 else {}
+    argv = [str(servers.BINARIES / "initdb"), f"--pgdata={directory / 'data'}", "--username=admin", "--auth=trust", "--locale=C.UTF-8"]
+    subprocess.run([*argv, "--no-sync"], check=True, capture_output=True, cwd=directory, **account)
+    known = {"listen_addresses": "", "unix_socket_directories": str(directory), "port": "5432", **settings}
+    command = [str(servers.BINARIES / "postgres"), "-D", str(directory / "data"), *(f"--{key}={value}" for key, value in known.items())]
+    with (directory / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log, cwd=directory, **account) as process:
+        ready = ["pg_isready", "--quiet", f"--host={directory}", "--port=5432"]
+        servers.wait_until(lambda: subprocess.run([str(servers.BINARIES / ready[0]), *ready[1:]], check=False).returncode == 0, "server")
+        try:
+            yield directory
+        finally:
+            process.terminate()
+
+
+def measured(size: int, rounds: int) -> Measured:
+    """All claims on a table of so many requests."""
+    size, clock = size or _SIZE, _Clock()
+    with support.place() as place, place.room() as room, ExitStack() as cleanup:
+        support.credentials(place.directory / "admin", "admin")
+        place.postgresql.sql(f"ALTER ROLE admin PASSWORD '{servers.PASSWORD.replace(chr(39), 2 * chr(39))}'", "postgres")
+        place.postgresql.sql(f"CREATE DATABASE {_NAME}", "postgres")
+        place.postgresql.sql(_ROWS.format(size=size), _NAME)
+        bytes_of_all = int(place.postgresql.sql(f"SELECT pg_database_size('{_NAME}')"))
+        needs = scratch.Needs(bytes_of_all, 10, _JOBS)
+        profile = scratch.settings(room / "profile", needs, scratch.available_memory())
+        default = cleanup.enter_context(_server(room / "default", {}))
+        fast = cleanup.enter_context(_server(room / "profile", profile))
+        bench, plain, directory = _Bench(place, room, clock), room / "dump.sql", room / "directory"
+        bench.program("", ["pg_dump", "--format=directory", "--compress=0", f"--jobs={_JOBS}", f"--file={directory}", _NAME])
+        # What the modules import is compiled once.
+        warm = {"database": _NAME, "directory": str(room / "backups")}
+        place.good(place.run("pg_backup", {**place.options("admin"), **warm}))
+        place.good(place.run("pg_backup_verify", {**warm, "level": "checksum"}))
+        for _ in range(rounds):
+            made = bench.round(plain, directory, default, fast)
+        sizes = (plain.stat().st_size / (1 << 20), made["bytes"] / (1 << 20))
+    return Measured("backup_verification", _conditions(size, bytes_of_all, rounds), list(_claims(clock, sizes)))
+
+
+def _conditions(size: int, bytes_of_all: int, rounds: int) -> list[str]:
+    load = os.getloadavg()[0]
+    return [
+        f"{size:,} requests with a document each and three indexes, {bytes_of_all >> 20} MiB of database; {rounds} rounds; {_JOBS} jobs",
+        f"{load:.0f} other processes were at work on average, so the seconds are no measure of anything but each other",
+        "ours from the start of the module to its end: files read, server made, content of each table compared, record written",
+        "psql: the plain dump into a server with default settings. pg_restore: the directory into the settings of our scratch server",
+    ]
+
+
+def _claims(clock: _Clock, sizes: tuple[float, float]) -> Iterator[Claim]:
+    for level, goal in _LEVELS.items():
+        yield Claim(f"verification, level {level}", "psql with a plain dump", clock.median("psql"), clock.median(level), "s", goal)
+    yield Claim("verification, level full", f"pg_restore, {_JOBS} jobs", clock.median("pg_restore"), clock.median("full"), "s", 0.95)
+    yield Claim("backup with its manifest", "pg_dump", clock.median("pg_dump"), clock.median("backup"), "s", 1.6)
+    yield Claim("size of a backup", "pg_dump", *sizes, "MiB", 0.45)
+    yield Claim("memory of our Python", "limit", _MOST_MEMORY, clock.memory_mib, "MiB", 1.0)
