@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration import modules
 from tests.integration.postgres.support import DATABASE, ROWS, Place
 from tests.integration.postgres.test_verify_healthy import Database, passes
 
 _TABLES = 10_000
 # PostgreSQL's own default holds the locks of some 6 400 tables.
 _LOCKS = 2048
+_LONG_SECONDS = 1200
 
 
 def _controls() -> dict[str, str]:
@@ -44,8 +46,9 @@ def test_the_database_has(name: str, place: Place, room: Path) -> None:
 
 
 @pytest.fixture
-def many_locks(place: Place) -> Iterator[None]:
-    """A server that can lock as many tables at once."""
+def many_locks(place: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A server that can lock as many tables at once, and the time that they take."""
+    monkeypatch.setattr(modules, "_SECONDS", _LONG_SECONDS)
     for statement in (f"ALTER SYSTEM SET max_locks_per_transaction = {_LOCKS}", "ALTER SYSTEM RESET max_locks_per_transaction"):
         place.postgresql.sql(statement, "postgres")
         place.postgresql.stop()
