@@ -10,8 +10,8 @@ has ended well, and what they were stays in the manifest.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +25,7 @@ _PROCESSES = Path("/proc")
 # Files that one call of zstd takes.
 _MOST = 200
 _SESSION_FIELD = 3
+_WATCH_SECONDS = 0.5
 _REMEDY = "What zstd says tells what it lacks; where no space is left, give the directory of backups more room."
 
 
@@ -68,11 +69,12 @@ class Compressor:
         gone = {self.directory / name.removesuffix(SUFFIX) for name in list(self.plain)}
         return sum(plain.bytes for plain in compressed) + sum(status.st_size for path, status in present.items() if path not in gone)
 
-    def finish(self) -> dict[str, Plain]:
+    def finish(self, while_running: Callable[[], None]) -> dict[str, Plain]:
         """The dump has ended well, so everything is finished."""
         self._take(_present(self.directory))
-        for work in self._works:
-            work.result(self.deadline.left())
+        while wait(self._works, timeout=_WATCH_SECONDS).not_done:
+            while_running()
+        self._raise()
         return self.plain
 
     def _take(self, paths: Iterable[Path]) -> None:

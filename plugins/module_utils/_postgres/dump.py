@@ -68,9 +68,13 @@ class Dumper:
         argv += ["--compress=0", "--no-sync", "--no-password", f"--lock-wait-timeout={int(self.lock_timeout_seconds * 1000)}"]
         deadline = Deadline(self.timeout_seconds, "dump_timeout_seconds")
         with Compressor(compressed.program(), directory, self.compression_level, jobs, deadline) as compressor:
-            done = self._run(argv, started=compressor.follow, while_running=lambda: advance(compressor.look()))
+
+            def watch() -> None:
+                advance(compressor.look())
+
+            done = self._run(argv, started=compressor.follow, while_running=watch)
             said = self._warned(done, snapshot)
-            return Dumped(said, compressor.finish())
+            return Dumped(said, compressor.finish(watch))
 
     def _warned(self, done: Completed, snapshot: Snapshot) -> list[str]:
         """What pg_dump warns of; a dump that failed is an error."""

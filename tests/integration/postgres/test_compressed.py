@@ -107,7 +107,7 @@ def test_a_file_is_compressed_when_nobody_of_the_dump_has_it_open(tmp_path: Path
             assert work.look() == 3 * len(ROWS + END)
             assert sorted(path.name for path in tmp_path.iterdir()) == ["1.dat.zst", "2.dat", "blob_3.dat.zst", "blobs.toc", "toc.dat"]
             dump.communicate("\n\n")
-        assert work.finish().keys() == {"1.dat.zst", "2.dat.zst", "blob_3.dat.zst"}
+        assert work.finish(lambda: None).keys() == {"1.dat.zst", "2.dat.zst", "blob_3.dat.zst"}
     assert compressed_back(tmp_path / "2.dat.zst") == ROWS + END
     assert work.plain["2.dat.zst"] == compressed.Plain(len(ROWS + END), hashlib.sha256(ROWS + END).hexdigest())
 
@@ -116,7 +116,7 @@ def test_a_file_is_compressed_when_nobody_of_the_dump_has_it_open(tmp_path: Path
 def test_a_dump_that_lacks_an_end_marker_is_no_backup(rows: bytes, tmp_path: Path) -> None:
     (tmp_path / "1.dat").write_bytes(rows)
     with compressor(tmp_path) as work, pytest.raises(compressed.DamagedFileError):
-        work.finish()
+        work.finish(lambda: None)
     assert (tmp_path / "1.dat").read_bytes() == rows
 
 
@@ -124,7 +124,7 @@ def test_a_file_that_cannot_be_compressed_stays_and_ends_the_backup(tmp_path: Pa
     (tmp_path / "1.dat").write_bytes(END)
     (tmp_path / "1.dat.zst").mkdir()
     with compressor(tmp_path) as work, pytest.raises(OpsError, match="could not be compressed"):
-        work.finish()
+        work.finish(lambda: None)
     assert (tmp_path / "1.dat").read_bytes() == END
 
 
