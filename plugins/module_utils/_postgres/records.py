@@ -24,6 +24,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from .._errors import OpsError
 from .._files import Wanted, sync_directory, write
 from .._report.finding import Finding
 
@@ -121,8 +122,12 @@ def read(directory: Path) -> Records:
     """The records of a directory, or none where it is not made yet."""
     if not directory.is_dir():
         return Records((), (), 0, ())
-    with _locked(directory, fcntl.LOCK_SH):
-        return _judged(_lines(directory / CHAIN), _said(directory / HEAD))
+    try:
+        with _locked(directory, fcntl.LOCK_SH):
+            return _judged(_lines(directory / CHAIN), _said(directory / HEAD))
+    except OSError as error:
+        remedy = "Give them to the user that the operations run as; one that ran as another user may have made them."
+        raise OpsError("The records of the backups could not be read", where=str(directory), cause=str(error), remedy=remedy) from error
 
 
 def append(directory: Path, kind: Kind, backup: str, entry: Mapping[str, Any]) -> Head:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._errors import OpsError
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import records
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.records import Head, Records
 
@@ -53,6 +54,13 @@ def test_what_was_kept_is_read_and_whole(directory: Path) -> None:
 def test_there_may_be_none(tmp_path: Path) -> None:
     assert records.read(tmp_path / "absent") == Records((), (), 0, ())
     assert records.read(tmp_path).head.length == 0
+
+
+def test_records_that_cannot_be_read_are_no_records_that_are_not_there(directory: Path) -> None:
+    (directory / records.CHAIN).unlink()
+    (directory / records.CHAIN).mkdir()
+    with pytest.raises(OpsError, match=r"could not be read.*Is a directory.*the user that the operations run as"):
+        records.read(directory)
 
 
 def edited(directory: Path) -> None:
