@@ -232,7 +232,7 @@ def _said(head: Path) -> Head | None:
     try:
         said = json.loads(head.read_bytes())
         return Head(int(said["length"]), str(said["sha256"]))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
 
 

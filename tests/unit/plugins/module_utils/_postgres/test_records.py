@@ -56,9 +56,10 @@ def test_there_may_be_none(tmp_path: Path) -> None:
     assert records.read(tmp_path).head.length == 0
 
 
-def test_records_that_cannot_be_read_are_no_records_that_are_not_there(directory: Path) -> None:
-    (directory / records.CHAIN).unlink()
-    (directory / records.CHAIN).mkdir()
+@pytest.mark.parametrize("name", [records.CHAIN, records.HEAD])
+def test_records_that_cannot_be_read_are_no_records_that_are_not_there(directory: Path, name: str) -> None:
+    (directory / name).unlink()
+    (directory / name).mkdir()
     with pytest.raises(OpsError, match=r"could not be read.*Is a directory.*the user that the operations run as"):
         records.read(directory)
 
