@@ -184,7 +184,6 @@ def timeout(deadline: Deadline) -> int:
 def settings(directory: Path, needs: Needs, memory_bytes: int) -> dict[str, str]:
     """Fast, silent and good for nothing that shall survive a crash."""
     sessions, mebibytes = needs.jobs + 8, memory_bytes >> 20
-    workers = len(os.sched_getaffinity(0)) // needs.jobs
     return {
         "listen_addresses": "",
         "port": str(_PORT),
@@ -195,7 +194,8 @@ def settings(directory: Path, needs: Needs, memory_bytes: int) -> dict[str, str]
         "max_locks_per_transaction": str(64 + 2 * needs.entries // sessions),
         "shared_buffers": f"{_between(16, mebibytes // 8, 512)}MB",
         "maintenance_work_mem": f"{_between(16, mebibytes // (4 * needs.jobs), 1024)}MB",
-        "max_parallel_maintenance_workers": str(max(0, workers - 1)),
+        # The last index of a large table has all processors for itself.
+        "max_parallel_maintenance_workers": str(len(os.sched_getaffinity(0)) - 1),
         # In the directory of the run, where a killed run's is found.
         "dynamic_shared_memory_type": "mmap",
         "fsync": "off",

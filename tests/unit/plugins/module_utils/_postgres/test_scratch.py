@@ -116,6 +116,11 @@ def test_memory_is_shared_out(mebibytes: int, jobs: int, shared: str, maintenanc
     assert (made["shared_buffers"], made["maintenance_work_mem"]) == (shared, maintenance)
 
 
+def test_every_index_may_have_all_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _process: {0, 1, 5})
+    assert scratch.settings(Path("/tmp"), NEEDS, 1024 * MIB)["max_parallel_maintenance_workers"] == "2"
+
+
 def test_the_server_is_alone_and_locks_all_tables_at_once() -> None:
     made = scratch.settings(Path("/tmp/own"), scratch.Needs(0, 10_000, 2), 1024 * MIB)
     assert (made["listen_addresses"], made["unix_socket_directories"], made["unix_socket_permissions"]) == ("", "/tmp/own", "0700")
