@@ -315,10 +315,9 @@ findings:
   description:
     - What deserves a word, each with C(id), C(severity), C(subject), C(summary), C(evidence) and C(remedy).
     - The C(id) is one of C(backup_failed_verification), C(backup_not_verified), C(backup_too_old), C(restore_too_slow),
-      C(sequence_behind_column), C(generated_columns_differ), C(verification_not_recorded), C(verification_metrics_not_written),
-      C(signature_not_checked), C(manifest_unsigned), C(roles_not_verified), C(verification_cached) and C(records_damaged), of dumps also
-      C(backup_unattested), C(dump_without_roles)
-      and C(dump_without_rows).
+      C(sequence_behind_column), C(sequence_set_back), C(generated_columns_differ), C(verification_not_recorded),
+      C(verification_metrics_not_written), C(signature_not_checked), C(manifest_unsigned), C(roles_not_verified), C(verification_cached)
+      and C(records_damaged), of dumps also C(backup_unattested), C(dump_without_roles) and C(dump_without_rows).
   returned: always
   type: list
   elements: dict

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .._deps import declare
-from .content import Answer, Opened, Questions, answers, known
+from .content import Answer, Opened, Question, Questions, answers, known
 from .contents import Entry, EntryDifference, differences, entries
 from .manifest import KnownAnswer, Manifest, TableContent
 
@@ -51,9 +51,11 @@ class Comparison:
     odd: tuple[EntryDifference, ...] = ()
 
 
-def tables(expected: Sequence[TableContent], present: Questions, opened: Opened, jobs: int, advance: Callable[[float], None]) -> Comparison:
+def tables(
+    expected: Sequence[TableContent], present: Sequence[Question], opened: Opened, jobs: int, advance: Callable[[float], None]
+) -> Comparison:
     """The content of every table that is present, by the query that its backup was asked with."""
-    there = {question.identity: question for question in present.tables}
+    there = {question.identity: question for question in present}
     wanted = {table.identity: table for table in expected}
     asked = [replace(there[table.identity], query=table.query) for table in expected if table.identity in there]
     found = answers(asked, opened, jobs, advance)
@@ -73,9 +75,17 @@ def tables(expected: Sequence[TableContent], present: Questions, opened: Opened,
     return Comparison(tuple(differing), len(found), sum(answer.rows for answer in found.values()), tuple(odd))
 
 
-def queries(expected: Sequence[TableContent], present: Questions) -> Comparison:
+def large_objects(manifest: Manifest, present: Questions, opened: Opened, advance: Callable[[float], None]) -> Comparison:
+    """Large objects with their bytes, owners and rights, where the role of the backup could read them all."""
+    if manifest.large_objects is None:
+        return Comparison((), 0)
+    return tables([manifest.large_objects], [present.large_objects] if present.large_objects else [], opened, 1, advance)
+
+
+def queries(manifest: Manifest, present: Questions) -> Comparison:
     """The queries of a manifest are those that this release derives from the tables that are present: others are not run here."""
-    derived = {question.identity: question.query for question in present.tables}
+    derived = {question.identity: question.query for question in present.all}
+    expected = [*manifest.tables, *([manifest.large_objects] if manifest.large_objects else [])]
     found = [table for table in expected if table.identity in derived]
     differing = [
         EntryDifference("query", table.identity, derived[table.identity], table.query)
@@ -169,6 +179,20 @@ def _groups(expected: Sequence[TableContent], found: Mapping[str, Answer]) -> It
 
 def _described(answer: Answer) -> str:
     return f"{answer.rows} rows with sums {' and '.join(answer.sums)}"
+
+
+def since_snapshot(manifest: Manifest, statements: str) -> list[EntryDifference]:
+    """Sequences that the dump has before where they were at its snapshot: somebody set them back in between."""
+    values = {literal.replace("''", "'"): (int(value), called == "true") for literal, value, called in _SET.findall(statements)}
+    found = []
+    for sequence in manifest.sequences:
+        after, called = values.get(sequence.name, (0, False))
+        if sequence.value is None or sequence.cycles or sequence.name not in values:
+            continue
+        if not called or (after - sequence.value) * sequence.increment < 0:
+            said = f"at {after}" if called else "never asked"
+            found.append(EntryDifference("sequence_back", sequence.name, f"at {sequence.value} or beyond, as at the snapshot", said))
+    return found
 
 
 def _position(value: int, called: bool) -> str:

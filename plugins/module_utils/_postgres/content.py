@@ -35,9 +35,8 @@ SETTINGS = {
     "quote_all_identifiers": "off",
     "search_path": "",
     "row_security": "off",
-    # A job is one process of the server, and ends when we are killed.
-    "max_parallel_workers_per_gather": "0",
     "jit": "off",
+    # It ends when we are killed.
     "client_connection_check_interval": "5s",
 }
 _PIN = """
@@ -69,6 +68,26 @@ _GENERATED_SUMS = (
     ", coalesce(sum(hashint8extended(hash # generated, 1)), 0) AS generated_first"
     ", coalesce(sum(hashint8extended((hash # generated) >> 32, 2)), 0) AS generated_second"
 )
+# The number of pages is no part of it: one without bytes of its own may be left out, and is written out by a restore. Rights in any order.
+_PARTS_OF_LARGE_OBJECTS = """
+SELECT hashoidextended(loid, 1) # hashint4extended(pageno, 2) # hash_array_extended(ARRAY[rtrim(data, '\\x00')], 3) AS hash
+FROM pg_largeobject WHERE rtrim(data, '\\x00') <> ''
+UNION ALL
+SELECT hashoidextended(loid, 4) # hashint8extended(max(pageno::int8 * (current_setting('block_size')::int / 4) + length(data)), 5)
+FROM pg_largeobject GROUP BY loid
+UNION ALL
+SELECT hashoidextended(oid, 6) # hashtextextended(pg_get_userbyid(lomowner)::text COLLATE "C", 7) # hashtextextended(ARRAY(
+  SELECT format('%s', a) COLLATE "C" FROM unnest(coalesce(lomacl, acldefault('L', lomowner))) a ORDER BY 1)::text COLLATE "C", 8)
+FROM pg_largeobject_metadata
+"""
+_LARGE_OBJECTS = ("pg_catalog", "pg_largeobject")
+_OF_LARGE_OBJECTS = (
+    f"SELECT (SELECT count(*) FROM pg_largeobject_metadata) AS rows, {_SUMS} FROM ({' '.join(_PARTS_OF_LARGE_OBJECTS.split())}) AS hashed"  # noqa: S608
+)
+_ABOUT_LARGE_OBJECTS = """
+SELECT EXISTS (SELECT FROM pg_largeobject_metadata) AS are_there, has_table_privilege('pg_largeobject', 'SELECT') AS are_readable,
+       pg_table_size('pg_largeobject') AS bytes
+"""
 _POLL_SECONDS = 0.1
 
 Opened = Callable[[], AbstractContextManager[Any]]
@@ -108,10 +127,17 @@ class Questions:
 
     tables: tuple[Question, ...]
     samples: Mapping[str, str] = field(default_factory=dict)
+    large_objects: Question | None = None
+    reads_large_objects: bool = True
 
-    def told(self, found: Mapping[str, Answer]) -> tuple[TableContent, ...]:
-        """What the manifest says of the tables."""
-        return tuple(sorted(_told(question, found[question.identity]) for question in self.tables))
+    @property
+    def all(self) -> tuple[Question, ...]:
+        return (*self.tables, self.large_objects) if self.large_objects else self.tables
+
+    def told(self, found: Mapping[str, Answer]) -> tuple[tuple[TableContent, ...], TableContent | None]:
+        """What the manifest says of the tables, and of large objects where there are some."""
+        tables = tuple(sorted(_told(question, found[question.identity]) for question in self.tables))
+        return tables, _told(self.large_objects, found[self.large_objects.identity]) if self.large_objects else None
 
 
 def questions(connection: Any, tables: Sequence[tuple[int, str, str]]) -> Questions:
@@ -127,7 +153,14 @@ def questions(connection: Any, tables: Sequence[tuple[int, str, str]]) -> Questi
         Question(schema, name, groups.get(oid, f"{schema}.{name}"), _query(types, schema, name, columns[oid]), sizes.get(oid, 0))
         for oid, schema, name in tables
     ]
-    return Questions(tuple(asked), {name: _over(f"SELECT {sql} AS hash") for name, sql in types.samples()})
+    about = connection.execute(_ABOUT_LARGE_OBJECTS).fetchone()
+    asks = about["are_there"] and about["are_readable"]
+    return Questions(
+        tuple(asked),
+        {name: _over(f"SELECT {sql} AS hash") for name, sql in types.samples()},
+        Question(*_LARGE_OBJECTS, ".".join(_LARGE_OBJECTS), _OF_LARGE_OBJECTS, about["bytes"]) if asks else None,
+        about["are_readable"],
+    )
 
 
 def answers(asked: Sequence[Question], opened: Opened, jobs: int, advance: Callable[[float], None]) -> dict[str, Answer]:
@@ -174,7 +207,10 @@ class Reading:
         self._found: dict[str, Answer] = {}
         self._left = deque(sorted(asked, key=lambda question: question.bytes, reverse=True))
         self._opened = opened
-        self._begin = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT '{snapshot}'" if snapshot else ""
+        self._share = self.bytes / max(1, jobs)
+        self._workers = jobs - 1
+        shared = f"; SET TRANSACTION SNAPSHOT '{snapshot}'" if snapshot else ""
+        self._begin = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY{shared}"
         self._done_bytes = 0
         self._connections: list[Any] = []
         self._jobs = min(jobs, len(asked))
@@ -209,7 +245,7 @@ class Reading:
             pin(connection)
             self._connections.append(connection)
             while question := self._next():
-                self._found[question.identity] = self._asked(connection, question.query)
+                self._found[question.identity] = self._asked(connection, question)
                 self._done_bytes += question.bytes
 
     def _next(self) -> Question | None:
@@ -218,12 +254,11 @@ class Reading:
         except IndexError:
             return None
 
-    def _asked(self, connection: Any, query: str) -> Answer:
-        """A transaction for each, so that no session holds locks on all tables."""
-        if not self._begin:
-            return ask(connection, query)
-        connection.execute(self._begin)
-        answer = ask(connection, query)
+    def _asked(self, connection: Any, question: Question) -> Answer:
+        """A transaction for each, so that no session holds locks on all tables; one that is larger than the share of a job is split."""
+        workers = self._workers if question.bytes > self._share else 0
+        connection.execute(f"{self._begin}; SET LOCAL max_parallel_workers_per_gather = {workers}")
+        answer = ask(connection, question.query)
         connection.execute("COMMIT")
         return answer
 

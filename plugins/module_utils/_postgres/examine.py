@@ -286,16 +286,17 @@ class _Examination:
                 raise scratch.NoScratchError("The scratch server computes otherwise than the one that was backed up", cause=cause)
         with opened() as connection:
             present = snapshot.asked(connection)
-            self.progress.phase("rows", sum(question.bytes for question in present.tables), "bytes")
-            tables = compare.tables(self.manifest.tables, present, opened, self.asked.jobs, self._advance)
+            self.progress.phase("rows", sum(question.bytes for question in present.all), "bytes")
+            tables = compare.tables(self.manifest.tables, present.tables, opened, self.asked.jobs, self._advance)
             self.seen.add(tables, "tables")
             self.seen.checked["rows"] += tables.rows
             self.seen.odd += tables.odd
+            self.seen.differences += compare.large_objects(self.manifest, present, opened, self._advance).differences
             if self.asked.level == FULL:
                 self.seen.add(compare.views(connection, self.manifest), "views")
             self.progress.phase("sequences")
             self.seen.add(compare.sequences(connection, statements, self._advance), "sequences")
-            self.seen.odd += compare.behind(connection, self._advance)
+            self.seen.odd += [*compare.behind(connection, self._advance), *compare.since_snapshot(self.manifest, statements)]
         if self.asked.level == DATA:
             return
         self.progress.phase("structure")

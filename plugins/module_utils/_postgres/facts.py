@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .manifest import DatabaseFacts, ServerFacts
+from .manifest import DatabaseFacts, SequenceState, ServerFacts
 
 # The names of some columns changed between the versions of PostgreSQL.
 _DATABASE = """
@@ -21,7 +21,9 @@ FROM pg_database d WHERE d.datname = current_database()
 """
 _SERVER = """
 SELECT system_identifier::text AS system_identifier, split_part(current_setting('server_version'), ' ', 1) AS version,
-       current_setting('server_version_num')::int AS version_number
+       current_setting('server_version_num')::int AS version_number, version() AS platform,
+       coalesce((SELECT pg_collation_actual_version(c.oid) FROM pg_collation c
+                 WHERE c.collname = 'und-x-icu' AND c.collnamespace = 'pg_catalog'::regnamespace), '') AS icu_version
 FROM pg_control_system()
 """
 _EXTENSIONS = "SELECT extname AS name, extversion AS version FROM pg_extension ORDER BY 1"
@@ -33,6 +35,21 @@ WHERE s.refclassid = 'pg_authid'::regclass
   AND (s.dbid = d.oid OR (s.dbid = 0 AND s.classid = 'pg_database'::regclass AND s.objid = d.oid))
 ORDER BY 1
 """
+_SEQUENCES = """
+SELECT format('%I.%I', schemaname, sequencename) AS name, last_value AS value, increment_by AS increment, cycle AS cycles
+FROM pg_sequences ORDER BY 1
+"""
+# pg_dump leaves these out where its role is no superuser, the second without a word.
+_SUBSCRIPTIONS = """
+SELECT format('subscription %I', s.subname) AS what
+FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid AND d.datname = current_database()
+WHERE current_setting('is_superuser') <> 'on' ORDER BY 1
+"""
+_MAPPINGS = """
+SELECT format('options of the user mapping for %I on the server %I', v.usename, v.srvname) AS what
+FROM pg_user_mappings v JOIN pg_user_mapping m ON m.oid = v.umid WHERE m.umoptions IS NOT NULL AND v.umoptions IS NULL ORDER BY 1
+"""
+_SEES_MAPPINGS = "SELECT has_table_privilege('pg_user_mapping', 'SELECT') AS allowed"
 
 
 def server_facts(connection: Any) -> ServerFacts:
@@ -51,3 +68,14 @@ def extensions(connection: Any) -> dict[str, str]:
 def roles(connection: Any) -> list[str]:
     """Roles that own something of the database or hold a right in it."""
     return [row["name"] for row in connection.execute(_ROLES)]
+
+
+def sequences(connection: Any) -> tuple[SequenceState, ...]:
+    """Where each sequence is now; a dump has them as they are somewhat later."""
+    return tuple(SequenceState(**row) for row in connection.execute(_SEQUENCES))
+
+
+def not_dumped(connection: Any) -> tuple[str, ...]:
+    """What the session's role cannot dump."""
+    asked = [_SUBSCRIPTIONS, *([_MAPPINGS] if connection.execute(_SEES_MAPPINGS).fetchone()["allowed"] else [])]
+    return tuple(row["what"] for query in asked for row in connection.execute(query))

@@ -92,6 +92,9 @@ def judge(made: Manifest, before: History) -> Iterator[Finding]:
     for warning in made.warnings:
         remedy = "Give the role backup what it lacks, or know that this part is not in the backup."
         yield Finding("backup_incomplete", "warning", subject, "pg_dump left something out or doubted it", warning, remedy)
+    for what in made.not_dumped:
+        remedy = "Keep it elsewhere, or back up as a superuser."
+        yield Finding("backup_incomplete", "warning", subject, "a role that is no superuser cannot dump a part", what, remedy)
     for error in before.unreadable:
         remedy = "Verify the backups, and look what happened to the disk."
         yield Finding("backup_unreadable", "warning", error.where, "the manifest of an earlier backup cannot be read", error.cause, remedy)

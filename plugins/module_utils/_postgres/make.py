@@ -20,7 +20,7 @@ from . import guide, manifest, properties
 from .accounts import accounts
 from .dump import DUMP, ENCRYPTED_GLOBALS, GLOBALS, Dumper, sealed, size, without_restrict
 from .encryption import encrypt
-from .facts import database_facts, extensions, roles, server_facts
+from .facts import database_facts, extensions, not_dumped, roles, sequences, server_facts
 from .manifest import Manifest
 from .order import Order
 from .ready import Ready
@@ -79,7 +79,7 @@ class Maker:
                 progress.phase("dump", self.ready.plain_bytes, "bytes")
                 dumped = dumper.dump(snapshot, directory / DUMP, jobs=order.jobs, advance=advance)
                 progress.phase("content", reading.bytes, "bytes")
-                tables = asked.told(reading.finished(progress.advance))
+                tables, large_objects = asked.told(reading.finished(progress.advance))
             snapshot.ensure_held()
         progress.phase("read_back")
         entries = dumper.entries(directory / DUMP)
@@ -104,6 +104,7 @@ class Maker:
             role_passwords=order.include_role_passwords,
             warnings=tuple(dumped.warnings),
             known_answers=known_answers,
+            large_objects=large_objects,
         )
 
     @contextmanager
@@ -135,7 +136,8 @@ class Maker:
         connection = snapshot.connection
         database = database_facts(connection)
         facts = {"database": database, "server": server_facts(connection), "properties": properties.read(connection, database.name)}
-        return {**facts, "extensions": extensions(connection), "roles": roles(connection), "accounts": accounts(connection)}
+        lacking = {"sequences": sequences(connection), "not_dumped": not_dumped(connection)}
+        return {**facts, **lacking, "extensions": extensions(connection), "roles": roles(connection), "accounts": accounts(connection)}
 
 
 def _same(sql: bytes, other: bytes) -> bool:

@@ -67,6 +67,16 @@ class KnownAnswer:
 
 
 @dataclass(frozen=True, order=True)
+class SequenceState:
+    """The last value that a sequence had given at the snapshot, none where it never was asked; the C(name) is quoted for SQL."""
+
+    name: str
+    value: int | None
+    increment: int
+    cycles: bool
+
+
+@dataclass(frozen=True, order=True)
 class BackupFile:
     """One file of the backup; C(path) is relative to its directory, C(plain_*) are of what a compressed one holds."""
 
@@ -94,11 +104,13 @@ class DatabaseFacts:
 
 @dataclass(frozen=True)
 class ServerFacts:
-    """The server; C(version_number) is that of C(SHOW server_version_num)."""
+    """The server; C(version_number) is that of C(SHOW server_version_num), C(icu_version) empty where it has no ICU."""
 
     system_identifier: str
     version: str
     version_number: int
+    platform: str = ""
+    icu_version: str = ""
 
     @property
     def major(self) -> int:
@@ -139,6 +151,9 @@ class Manifest:
     role_passwords: bool = False
     signature: Signature | None = None
     known_answers: tuple[KnownAnswer, ...] = ()
+    large_objects: TableContent | None = None
+    sequences: tuple[SequenceState, ...] = ()
+    not_dumped: tuple[str, ...] = ()
 
     @property
     def bytes(self) -> int:
@@ -224,11 +239,12 @@ def _parsed(document: Any) -> Manifest:
     if not hmac.compare_digest(said, _digest(document)):
         raise ManifestError("The manifest is damaged", cause="its content does not match its own SHA-256", remedy="Use another backup.")
     fields = {key: value for key, value in document.items() if key not in ("schema", "schema_version")}
-    lists = {"accounts": Account, "entries": Entry, "files": BackupFile}
+    lists = {"accounts": Account, "entries": Entry, "files": BackupFile, "sequences": SequenceState}
     fields.update({key: tuple(kind(**item) for item in fields[key]) for key, kind in lists.items()})
     fields["tables"] = tuple(map(TableContent.parsed, fields["tables"]))
     fields["known_answers"] = tuple(map(KnownAnswer.parsed, fields["known_answers"]))
-    fields.update({key: tuple(fields[key]) for key in ("roles", "warnings")})
+    fields["large_objects"] = TableContent.parsed(fields["large_objects"]) if fields["large_objects"] else None
+    fields.update({key: tuple(fields[key]) for key in ("roles", "warnings", "not_dumped")})
     fields["database"], fields["server"] = DatabaseFacts(**fields["database"]), ServerFacts(**fields["server"])
     if fields.get("properties"):
         fields["properties"] = Properties.parsed(fields["properties"])

@@ -18,7 +18,7 @@ from .._deps import declare
 from .._errors import OpsError
 from .._progress import Progress
 from .._report.finding import Finding
-from . import archive, compare, properties, snapshot
+from . import archive, compare, properties, snapshot, verify
 from .beside import Ready, look, restoring
 from .contents import EntryDifference
 from .exchange import Exchange, Outcome, Policy, Successor, Target, drop
@@ -143,7 +143,7 @@ class Restore:
     def _compared(self, plan: Plan, deadline: Deadline) -> list[Finding]:
         said, loader = statements(plan.programs, plan.dump, deadline), self._loader(plan, deadline)
         with self._session(plan, deadline) as connection:
-            content = self._content(connection, plan, deadline)
+            content, odd = self._content(connection, plan, deadline)
             views = compare.views(connection, plan.manifest).differences
             sequences = compare.sequences(connection, said, lambda _: None).differences
         made = compare.structure(said, loader.structure(plan.facts.name)).differences
@@ -157,19 +157,37 @@ class Restore:
             )
         text = "another version of pg_dump writes the structure otherwise, so it could not be compared; rows were"
         remedy = "Look at what is named."
-        return [Finding("structure_not_compared", "warning", plan.manifest.id, text, _few(made), remedy)] if made else []
+        return [*odd, *([Finding("structure_not_compared", "warning", plan.manifest.id, text, _few(made), remedy)] if made else [])]
 
-    def _content(self, connection: Any, plan: Plan, deadline: Deadline) -> Sequence[EntryDifference]:
-        """The rows, by queries of our own: those of a manifest are run on no server that matters."""
+    def _content(self, connection: Any, plan: Plan, deadline: Deadline) -> tuple[Sequence[EntryDifference], list[Finding]]:
+        """What differs in the rows, by queries of our own: those of a manifest are run on no server that matters."""
 
         def opened() -> AbstractContextManager[Any]:
             return self._session(plan, deadline)
 
-        present = snapshot.asked(connection)
-        self.progress.phase("compare", sum(question.bytes for question in present.tables), "bytes")
-        if others := compare.queries(plan.manifest.tables, present).differences:
-            return others
-        return compare.tables(plan.manifest.tables, present, opened, self.order.jobs, self.progress.advance).differences
+        present, manifest = snapshot.asked(connection), plan.manifest
+        self.progress.phase("compare", sum(question.bytes for question in present.all), "bytes")
+        if others := compare.queries(manifest, present).differences:
+            return others, []
+        found = compare.tables(manifest.tables, present.tables, opened, self.order.jobs, self.progress.advance)
+        ours = [answer for answer in manifest.known_answers if present.samples.get(answer.type) == answer.query]
+        with opened() as other:
+            otherwise = compare.known_answers(other, ours)
+        if otherwise:
+            text = "this server computes otherwise than the one that was backed up, so that rows could only be counted"
+            remedy = "Nothing, where the backup was proven on a server like its own."
+            finding = Finding("content_not_compared", "warning", manifest.id, text, f"samples of {', '.join(otherwise)}", remedy)
+            return [difference for difference in found.differences if difference.kind != "content"], [finding]
+        odd = [verify.odd(difference) for difference in found.odd]
+        if manifest.large_objects and not present.reads_large_objects:
+            text = "the role that restores may not read all large objects, so their bytes could not be compared"
+            remedy = "Make it a member of pg_read_all_data."
+            odd.append(
+                Finding("large_objects_not_compared", "warning", manifest.id, text, f"{manifest.large_objects.rows} of them", remedy)
+            )
+            return found.differences, odd
+        objects = compare.large_objects(manifest, present, opened, self.progress.advance).differences
+        return (*found.differences, *objects), odd
 
     def _session(self, plan: Plan, deadline: Deadline) -> AbstractContextManager[Any]:
         return self.target.session(plan.facts.name, statement_seconds=deadline.left())

@@ -81,7 +81,7 @@ class Snapshot:
 
     def reading(self, asked: Questions, jobs: int) -> AbstractContextManager[Reading]:
         """The tables, read by sessions of their own while something else is done."""
-        return reading(asked.tables, self._opened, jobs, snapshot=self.name)
+        return reading(asked.all, self._opened, jobs, snapshot=self.name)
 
     def known(self, asked: Questions) -> tuple[KnownAnswer, ...]:
         """What the server makes of samples."""

@@ -40,6 +40,11 @@ _ODD = {
         "will give numbers that its column has passed already; the backup has it as the database had it",
         "Where the application relies on it, set it on the live database with setval().",
     ),
+    "sequence_back": (
+        "sequence_set_back",
+        "was set back between the snapshot and the moment at which the dump read it",
+        "Find out who sets sequences back; make a new backup.",
+    ),
     "generated": (
         "generated_columns_differ",
         "its generated columns have other values after a restore, which computes them anew",

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -138,6 +139,10 @@ INSERT INTO generated VALUES (1), (2);
 CREATE TABLE changed (n integer, twice integer GENERATED ALWAYS AS (made(n)) STORED);
 INSERT INTO changed VALUES (1), (5);
 CREATE OR REPLACE FUNCTION made(n integer) RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT n * CASE WHEN n < 3 THEN 2 ELSE 3 END';
+SELECT lo_create(40000), lo_from_bytea(40001, 'bytes'), lo_from_bytea(40002, ''), lo_from_bytea(40003, decode(repeat('00', 5000), 'hex'));
+SELECT lo_put(40000, 10000, 'after a hole'), lo_put(40001, 2040, 'over two pages');
+ALTER LARGE OBJECT 40001 OWNER TO owner;
+GRANT SELECT ON LARGE OBJECT 40001 TO api, backup; GRANT UPDATE ON LARGE OBJECT 40001 TO api;
 CREATE UNLOGGED TABLE fleeting AS SELECT 1 AS n;
 CREATE TABLE hidden (n integer);
 INSERT INTO hidden VALUES (1);
@@ -161,6 +166,16 @@ CHANGES = {
     ),
     "two rows merged into what they have in common": "UPDATE listed SET id = 200 - id WHERE id IN (50, 51)",
 }
+OBJECTS = {
+    "a byte": "SELECT lo_put(40001, 2, '!')",
+    "a byte of a later page": "SELECT lo_put(40001, 2050, '!')",
+    "a byte less": "DO $$ BEGIN PERFORM lo_truncate(lo_open(40001, 131072), 2053); END $$",
+    "a zero more at the end": r"SELECT lo_put(40001, 2054, '\x00')",
+    "bytes at another place": "SELECT lo_put(40000, 10000, 'after  ahole')",
+    "the owner": "ALTER LARGE OBJECT 40001 OWNER TO api",
+    "a right": "REVOKE UPDATE ON LARGE OBJECT 40001 FROM api",
+    "one for another": "SELECT lo_unlink(40002), lo_create(40004)",
+}
 
 
 @dataclass(frozen=True)
@@ -175,14 +190,17 @@ class Made:
         return self.backup.manifest.database.name
 
     def table(self, name: str) -> manifest.TableContent:
-        return next(table for table in self.backup.manifest.tables if table.name == name)
+        said = self.backup.manifest
+        return next(table for table in (*said.tables, said.large_objects) if table and table.name == name)
 
     def seen_after(self, name: str, *changes: str) -> list[manifest.TableContent]:
         """What the manifest's own query says of a table after each of some changes, which are taken back again."""
         settings = "".join(f"SET {key} TO {value!r};" for key, value in SETTINGS.items() if key != "search_path")
         known = self.table(name)
         rows = f"SET LOCAL search_path TO '';\n{known.query};\n"
-        script = f"{settings}\nSET search_path TO public;\n" + "".join(f"BEGIN;\n{change};\n{rows}ROLLBACK;\n" for change in changes)
+        script = f"{settings}\nSET search_path TO public;\n" + "".join(
+            f"BEGIN;\n\\o /dev/null\n{change};\n\\o\n{rows}ROLLBACK;\n" for change in changes
+        )
         argv = [*self.place.postgresql.psql(self.name), "--no-align", "--field-separator=,"]
         done = subprocess.run(argv, input=script, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
@@ -238,3 +256,30 @@ def test_swaps_are_seen_wherever_they_are(made: Made) -> None:
     swap = "UPDATE listed a SET at = b.at FROM listed b WHERE a.id IN ({0}, {1}) AND b.id = {0} + {1} - a.id"
     seen = made.seen_after("listed", *(swap.format(number, number + 1) for number in range(1, 200)))
     assert len({table.sums for table in seen} | {made.table("listed").sums}) == 200
+
+
+def test_large_objects_are_seen_with_their_owners_and_rights(made: Made) -> None:
+    known = made.table("pg_largeobject")
+    same, *others = made.seen_after("pg_largeobject", r"SELECT lo_put(40000, 5000, '\x0000')", *OBJECTS.values())
+    assert (same, same.rows) == (known, 4)
+    assert [change for change, other in zip(OBJECTS, others, strict=True) if set(other.sums) & set(known.sums)] == []
+
+
+def test_the_manifest_tells_what_it_was_made_from(made: Made) -> None:
+    said = made.backup.manifest
+    assert (said.server.platform[:11], said.server.icu_version != "") == ("PostgreSQL ", True)
+    assert {"bool", "int8", "text", "jsonb", "_int4", "numrange"} <= {answer.type for answer in said.known_answers}
+    assert {table.query.partition("(")[0] for table in said.tables} == {"SELECT count"}
+    assert said.not_dumped == ()
+
+
+def test_a_server_that_computes_otherwise_says_nothing_of_a_backup(made: Made, room: Path) -> None:
+    copy = Backup(made.place, room / "backups" / made.backup.path.name)
+    shutil.copytree(made.backup.repository, copy.repository)
+    for path in (copy.repository, *copy.repository.rglob("*")):
+        support.own(path)
+    first, *others = copy.manifest.known_answers
+    copy.forge(known_answers=(replace(first, sums=("1", "2")), *others))
+    result = copy.verify(room, database=made.name).result
+    assert (result["verdict"], result["differences"]) == ("could_not_verify", [])
+    assert f"computes otherwise than the one that was backed up. Cause: samples of {first.type}." in result["reason"]
