@@ -225,7 +225,7 @@ dump_warnings:
 findings:
   description:
     - What deserves a word, each with C(id), C(severity), C(subject), C(summary), C(evidence) and C(remedy).
-    - The C(id) is one of C(backup_incomplete), C(backup_unreadable), C(backup_other_server), C(backup_shrank),
+    - The C(id) is one of C(backup_incomplete), C(backup_unreadable), C(backup_other_server), C(backup_shrank), C(backup_table_emptied),
       C(backup_schedule_too_short), C(backup_rpo_missed),
       C(backup_leftover_stays), C(backup_metrics_not_written) and C(records_damaged).
   returned: success

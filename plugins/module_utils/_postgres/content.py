@@ -24,7 +24,7 @@ from .manifest import KnownAnswer, TableContent
 with declare("psycopg", minimum="3.1"):
     import psycopg
 
-# Everything that the text or the bytes of a value depend on; the encoding of the client is that of the database.
+# Everything that the text of a value depends on; it never leaves the server, so the encoding of the client does not matter.
 SETTINGS = {
     "DateStyle": "ISO, MDY",
     "IntervalStyle": "postgres",
@@ -39,10 +39,7 @@ SETTINGS = {
     # It ends when we are killed.
     "client_connection_check_interval": "5s",
 }
-_PIN = """
-SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) s(name, value)
-UNION ALL SELECT set_config('client_encoding', current_setting('server_encoding'), false)
-"""
+_PIN = "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) s(name, value)"
 _COLUMNS = """
 SELECT a.attrelid::int8 AS relation, a.attname AS name, a.atttypid::int8 AS type, a.attgenerated <> '' AS is_generated
 FROM pg_attribute a WHERE a.attrelid = ANY(%s::oid[]) AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> 'v'
@@ -188,8 +185,7 @@ def known(connection: Any, samples: Mapping[str, str]) -> tuple[KnownAnswer, ...
 
 def ask(connection: Any, query: str) -> Answer:
     """One table's answer, in a session that is pinned."""
-    # psycopg does not write what is no ASCII where the encoding is not known.
-    row = connection.execute(query.encode() if connection.info.encoding == "ascii" else query).fetchone()
+    row = connection.execute(query).fetchone()
     sums = [tuple(str(int(row[f"{of}{which}"])) for which in ("first", "second")) for of in ("", "generated_") if f"{of}first" in row]
     return Answer(int(row["rows"]), *sums)
 
@@ -235,7 +231,7 @@ class Reading:
 
     def end(self) -> None:
         self._left.clear()
-        for connection in self._connections:
+        for connection in list(self._connections):
             with suppress(psycopg.Error):
                 connection.cancel()
         self._executor.shutdown()
@@ -244,9 +240,12 @@ class Reading:
         with self._opened() as connection:
             pin(connection)
             self._connections.append(connection)
-            while question := self._next():
-                self._found[question.identity] = self._asked(connection, question)
-                self._done_bytes += question.bytes
+            try:
+                while question := self._next():
+                    self._found[question.identity] = self._asked(connection, question)
+                    self._done_bytes += question.bytes
+            finally:
+                self._connections.remove(connection)
 
     def _next(self) -> Question | None:
         try:

@@ -9,6 +9,7 @@ import shlex
 from dataclasses import dataclass
 from string import Template
 
+from .content import SETTINGS
 from .manifest import DatabaseFacts
 
 FILE_NAME = "RESTORE.md"
@@ -67,17 +68,23 @@ createdb --template=template0 $properties "$$DATABASE"
 pg_restore --exit-on-error --jobs=$jobs --dbname="$$DATABASE" "$$DUMP"
 ```
 
-## Compare the rows, and let the planner know them
+## Compare the content, and let the planner know it
 
-It prints the tables with other rows than the backup had, and nothing where all are there.
+It prints the tables with other rows than the backup had (number of rows and two sums, found and expected), and nothing where all are there.
 
 ```sh
 python3 - <<'END' | psql --no-psqlrc --quiet --tuples-only --set=ON_ERROR_STOP=1 --dbname="$$DATABASE"
 import json
+groups = {}
 for table in json.load(open("manifest.json"))["tables"]:
-    name = ".".join('"' + table[key].replace('"', '""') + '"' for key in ("schema", "name"))
-    text, rows = "'" + name.replace("'", "''") + "'", table["rows"]
-    print(f"SELECT {text}, found, {rows} AS expected FROM (SELECT count(*) AS found FROM ONLY {name}) c WHERE found <> {rows};")
+    groups.setdefault(table["group"], []).append(table)
+print("$settings")
+for group, tables in groups.items():
+    parts = " UNION ALL ".join(f"SELECT rows, first, second FROM ({table['query']}) part" for table in tables)
+    expected = ", ".join(str(sum(int(value) for value in column)) for column in zip(*((t["rows"], *t["sums"]) for t in tables)))
+    name = "'" + group.replace("'", "''") + "'"
+    print(f"SELECT {name}, found, ({expected}) AS expected FROM (SELECT (sum(rows), sum(first), sum(second)) AS found"
+          f" FROM ({parts}) parts) summed WHERE found::text <> ({expected})::text;")
 END
 vacuumdb --quiet --analyze-only --dbname="$$DATABASE"
 ```
@@ -130,6 +137,7 @@ def text(database: DatabaseFacts, version: str, at: str, jobs: int, room: int, *
         identifier=_identifier(database.name),
         before=_identifier(f"{database.name}__before"),
         restored=_identifier(beside),
+        settings=" ".join(f"SET {key} TO '{value}';" for key, value in SETTINGS.items()),
     )
 
 

@@ -127,3 +127,9 @@ def _compared(subject: str, made: Manifest, previous: Manifest) -> Iterator[Find
             text = f"it holds less than half of the {what} of the one before"
             remedy = f"Find out whether the data was deleted on purpose. {previous.id} is pinned meanwhile; unpin it with pg_backup_pin."
             yield Finding(_SHRANK, "warning", subject, text, f"{now} {what}, {then} in {previous.id}", remedy)
+    then_rows = {table.identity: table.rows for table in previous.tables}
+    for table in made.tables:
+        if not table.rows and then_rows.get(table.identity):
+            text, remedy = "a table has no row any more", "Find out whether it was emptied on purpose."
+            evidence = f"{table.identity}; it had {then_rows[table.identity]} rows in {previous.id}"
+            yield Finding("backup_table_emptied", "warning", subject, text, evidence, remedy)

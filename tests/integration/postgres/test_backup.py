@@ -149,13 +149,19 @@ def test_odd_names_and_kinds_are_counted_as_they_are(place: Place, room: Path) -
     place.create_database()
 
 
-def test_what_pg_dump_warns_of_is_a_finding(place: Place, room: Path) -> None:
+def test_what_the_dump_lacks_is_a_finding(place: Place, room: Path) -> None:
     place.postgresql.sql("CREATE SUBSCRIPTION s CONNECTION 'dbname=x' PUBLICATION p WITH (connect = false, slot_name = NONE)")
+    place.postgresql.sql("CREATE EXTENSION postgres_fdw; CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw")
+    place.postgresql.sql(f"CREATE USER MAPPING FOR api SERVER far OPTIONS (user 'x', password '{servers.PLANTED}')")
     outcome = place.good(place.backup(room / "backups"))
-    place.postgresql.sql("DROP SUBSCRIPTION s")
-    assert outcome.findings() == ["backup_incomplete"]
-    assert "subscriptions not dumped" in outcome.result["dump_warnings"][0]
-    assert manifest.load(Path(outcome.result["backup_path"])).warnings == tuple(outcome.result["dump_warnings"])
+    place.postgresql.sql("DROP EXTENSION postgres_fdw CASCADE; DROP SUBSCRIPTION s")
+    lacking = ["subscription s", "options of the user mapping for api on the server far"]
+    assert outcome.findings() == ["backup_incomplete"] * 3
+    assert [finding["evidence"] for finding in outcome.result["findings"][1:]] == lacking
+    assert list(manifest.load(Path(outcome.result["backup_path"])).not_dumped) == lacking
+    (warning,) = outcome.result["dump_warnings"]
+    assert "subscription" in warning
+    assert servers.PLANTED not in outcome.output
 
 
 def test_the_newest_stay_with_the_proven_one_and_those_that_are_read(place: Place, backups: Path) -> None:
@@ -298,13 +304,15 @@ def test_the_guide_brings_it_back_on_an_empty_server(backups: Path, room: Path, 
     typist.type("Decompress the dump", f"export DUMP={room}/plain")
     typist.type("On a server that has neither the roles nor the database", f"export DUMP={room}/plain")
     assert typist.type("Check the files") == ""
-    compare = "Compare the rows, and let the planner know them"
+    compare = "Compare the content, and let the planner know it"
     assert typist.type(compare, f"export DATABASE={DATABASE}") == ""
     assert empty_server.sql("SELECT count(*) FROM requests") == str(ROWS)
     assert empty_server.sql("SELECT count(*) > 0 FROM endpoint_daily_stats") == "t"
     assert "backup=c/owner" in empty_server.sql("SELECT datacl FROM pg_database WHERE datname = 'endpoint_stats'")
-    empty_server.sql("DELETE FROM requests WHERE number = 7")
-    assert re.search(rf'"public"."requests_.*{ROWS - 1}.*{ROWS}', typist.type(compare, f"export DATABASE={DATABASE}"))
+    empty_server.sql("UPDATE requests SET number = -7 WHERE number = 7")
+    assert re.search(rf"public.requests_.*{ROWS}.*{ROWS}", typist.type(compare, f"export DATABASE={DATABASE}"))
+    empty_server.sql("DELETE FROM requests WHERE number = -7")
+    assert re.search(rf"public.requests_.*{ROWS - 1}.*{ROWS}", typist.type(compare, f"export DATABASE={DATABASE}"))
 
 
 def test_the_guide_brings_it_back_beside_the_live_one(place: Place, backups: Path, room: Path) -> None:
@@ -312,7 +320,7 @@ def test_the_guide_brings_it_back_beside_the_live_one(place: Place, backups: Pat
     typist = by_hand.hand(backup, place.postgresql)
     typist.type("Decompress the dump", f"export DUMP={room}/plain")
     typist.type("On a server that has the database: beside it", f"export DUMP={room}/plain")
-    assert typist.type("Compare the rows, and let the planner know them", "export DATABASE=endpoint_stats__by_hand") == ""
+    assert typist.type("Compare the content, and let the planner know it", "export DATABASE=endpoint_stats__by_hand") == ""
     owner = "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'endpoint_stats__by_hand'"
     assert place.postgresql.sql(owner) == "owner"
     place.postgresql.sql("DROP DATABASE endpoint_stats__by_hand", "postgres")

@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import compare
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.content import Question, Questions
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.contents import Entry, EntryDifference, entries
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.manifest import SequenceState, TableContent
 
 from tests.unit.plugins.module_utils._postgres import backups
 
@@ -53,7 +56,7 @@ def never() -> Any:
 
 
 def test_tables_that_came_or_went_are_told_and_do_not_count_as_looked_at() -> None:
-    seen = compare.tables([backups.table("gone", 1)], Questions((asked("extra"),)), never, 2, no_advance)
+    seen = compare.tables([backups.table("gone", 1)], (asked("extra"),), never, 2, no_advance)
     assert [(found.kind, found.subject) for found in seen.differences] == [
         ("table_missing", "public.gone"),
         ("table_unexpected", "public.extra"),
@@ -61,9 +64,80 @@ def test_tables_that_came_or_went_are_told_and_do_not_count_as_looked_at() -> No
     assert (seen.checked, seen.rows) == (0, 0)
 
 
+class Tables:
+    """Sessions that answer by the question."""
+
+    def __init__(self, **answers: tuple[int, ...]) -> None:
+        self.answers = answers
+
+    @contextmanager
+    def opened(self) -> Iterator[Any]:
+        yield self
+
+    def execute(self, query: str, _values: object = None) -> Any:
+        self.query = query
+        return self
+
+    def fetchone(self) -> dict[str, int]:
+        names = ("rows", "first", "second", "generated_first", "generated_second")
+        return dict(zip(names, self.answers[self.query], strict=False))
+
+    def cancel(self) -> None:
+        """Nothing goes on."""
+
+    def seen(self, *expected: TableContent) -> compare.Comparison:
+        there = [Question(table.schema, table.name, table.group, table.query) for table in expected]
+        return compare.tables(expected, there, self.opened, 1, no_advance)
+
+
+def content(name: str, rows: int, *sums: str, **changes: Any) -> TableContent:
+    return backups.table(name, rows, query=name, sums=sums[:2], generated_sums=sums[2:], **changes)
+
+
+def test_rows_come_before_their_content() -> None:
+    seen = Tables(same=(1, 1, 2), fewer=(3, 0, 0), other=(4, 1, 3)).seen(
+        content("same", 1, "1", "2"), content("fewer", 4, "0", "0"), content("other", 4, "1", "2")
+    )
+    assert [(found.kind, found.subject, found.expected, found.found) for found in seen.differences] == [
+        ("rows", "public.fewer", "4 rows", "3 rows"),
+        ("content", "public.other", "4 rows with sums 1 and 2", "4 rows with sums 1 and 3"),
+    ]
+    assert (seen.checked, seen.rows, seen.odd) == (3, 8, ())
+
+
+def test_parts_whose_rows_may_lie_otherwise_are_added_up() -> None:
+    parts = [content("low", 3, "10", "-1", group="public.whole"), content("high", 1, "5", "2", group="public.whole")]
+    assert Tables(low=(1, 7, 0), high=(3, 8, 1)).seen(*parts).differences == ()
+    (found,) = Tables(low=(1, 7, 0), high=(3, 8, 2)).seen(*parts).differences
+    assert (found.kind, found.subject, found.found) == ("content", "public.whole", "4 rows with sums 15 and 2")
+
+
+def test_columns_that_are_computed_anew_are_odd_and_no_difference() -> None:
+    seen = Tables(t=(1, 1, 2, 3, 4)).seen(content("t", 1, "1", "2", "3", "5"))
+    assert (seen.differences, seen.odd) == ((), (EntryDifference("generated", "public.t", "3, 5", "3, 4"),))
+    assert Tables(t=(1, 1, 2, 3, 4)).seen(content("t", 1, "1", "2", "3", "4")).odd == ()
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        (SequenceState("public.s", 500, 1, False), []),
+        (SequenceState("public.s", 501, 1, False), ["at 500"]),
+        (SequenceState("public.s", 499, -1, False), ["at 500"]),
+        (SequenceState("public.s", 501, 1, True), []),
+        (SequenceState("public.s", None, 1, False), []),
+        (SequenceState("public.elsewhere", 501, 1, False), []),
+        (SequenceState("""public."o's\"""", 1, 1, False), ["never asked"]),
+    ],
+)
+def test_a_sequence_that_was_set_back_after_the_snapshot_is_told(state: SequenceState, said: list[str]) -> None:
+    found = compare.since_snapshot(backups.manifest(sequences=(state,)), VALUE + ODD)
+    assert [difference.found for difference in found] == said
+
+
 def test_queries_that_nobody_derives_here_are_told() -> None:
     expected = [backups.table("known", 1), backups.table("forged", 1, query="SELECT 2"), backups.table("gone", 1)]
-    seen = compare.queries(expected, Questions((asked("known"), asked("forged"))))
+    seen = compare.queries(backups.manifest(tables=tuple(expected)), Questions((asked("known"), asked("forged"))))
     assert seen.differences == (EntryDifference("query", "public.forged", "SELECT 1", "SELECT 2"),)
     assert seen.checked == 2
 

@@ -48,6 +48,17 @@ def test_a_backup_like_the_one_before_is_not_odd() -> None:
     assert identities(half, History((PREVIOUS,), ())) == []
 
 
+def test_what_a_role_could_not_dump_is() -> None:
+    (finding,) = keep.judge(backups.manifest(not_dumped=("subscription far",)), History((), ()))
+    assert (finding.id, finding.severity, finding.evidence) == ("backup_incomplete", "warning", "subscription far")
+
+
+def test_a_table_that_lost_all_of_its_rows_is() -> None:
+    emptied = backups.manifest(tables=(backups.table("endpoints", 0), backups.table("requests", 40)))
+    (finding,) = keep.judge(emptied, History((PREVIOUS,), ()))
+    assert (finding.id, finding.evidence) == ("backup_table_emptied", f"public.endpoints; it had 2 rows in {NAMES[0]}")
+
+
 def test_less_than_half_of_the_rows_or_bytes_is() -> None:
     fewer = backups.manifest(tables=(backups.table("requests", 20),))
     (finding,) = keep.judge(fewer, History((PREVIOUS,), ()))
