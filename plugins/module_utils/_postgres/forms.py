@@ -30,8 +30,8 @@ _DIRECT = {
     "bytea": "hash_array_extended(ARRAY[{0}], {1})",
     "text": 'hashtextextended({0} COLLATE "C", {1})',
     "varchar": 'hashtextextended({0} COLLATE "C", {1})',
-    "float4": 'CASE WHEN {0} = 0 THEN hashtextextended({0}::text COLLATE "C", {1}) ELSE hashfloat4extended({0}, {1}) END',
-    "float8": 'CASE WHEN {0} = 0 THEN hashtextextended({0}::text COLLATE "C", {1}) ELSE hashfloat8extended({0}, {1}) END',
+    "float4": 'CASE WHEN {0} = 0 THEN hashtextextended(textin(float4out({0})) COLLATE "C", {1}) ELSE hashfloat4extended({0}, {1}) END',
+    "float8": 'CASE WHEN {0} = 0 THEN hashtextextended(textin(float8out({0})) COLLATE "C", {1}) ELSE hashfloat8extended({0}, {1}) END',
 }
 _WRITTEN = 'hashtextextended({0} COLLATE "C", {1})'
 
