@@ -75,24 +75,18 @@ def tables(
     return Comparison(tuple(differing), len(found), sum(answer.rows for answer in found.values()), tuple(odd))
 
 
-def large_objects(manifest: Manifest, present: Questions, opened: Opened, advance: Callable[[float], None]) -> Comparison:
-    """Large objects with their bytes, owners and rights, where the role of the backup could read them all."""
-    if manifest.large_objects is None:
-        return Comparison((), 0)
-    return tables([manifest.large_objects], [present.large_objects] if present.large_objects else [], opened, 1, advance)
+def large_objects(manifest: Manifest, present: Questions, opened: Opened, what: Sequence[str]) -> Comparison:
+    """Large objects, their bytes or rights, as far as the role of the backup could read them."""
+    expected = [one for one in manifest.large_objects if one.name in what]
+    names = {one.name for one in expected}
+    return tables(expected, [one for one in present.large_objects if one.name in names], opened, 1, lambda _: None)
 
 
-def queries(manifest: Manifest, present: Questions) -> Comparison:
-    """The queries of a manifest are those that this release derives from the tables that are present: others are not run here."""
-    derived = {question.identity: question.query for question in present.all}
-    expected = [*manifest.tables, *([manifest.large_objects] if manifest.large_objects else [])]
-    found = [table for table in expected if table.identity in derived]
-    differing = [
-        EntryDifference("query", table.identity, derived[table.identity], table.query)
-        for table in found
-        if table.query != derived[table.identity]
-    ]
-    return Comparison(tuple(differing), len(found))
+def ours(expected: Sequence[TableContent], present: Sequence[Question]) -> tuple[list[TableContent], list[str]]:
+    """What a manifest says, with the queries that this release derives here, and the tables for which it has others: those are not run."""
+    derived = {question.identity: question.query for question in present}
+    same = [replace(table, query=derived.get(table.identity, table.query)) for table in expected]
+    return same, [table.identity for table, here in zip(expected, same, strict=True) if table.query != here.query]
 
 
 def known_answers(connection: Any, expected: Sequence[KnownAnswer]) -> list[str]:

@@ -24,6 +24,7 @@ from .manifest import KnownAnswer, TableContent
 with declare("psycopg", minimum="3.1"):
     import psycopg
 
+LARGE_OBJECTS, LARGE_OBJECT_RIGHTS = "pg_largeobject", "pg_largeobject_metadata"
 # Everything that the text of a value depends on; it never leaves the server, so the encoding of the client does not matter.
 SETTINGS = {
     "DateStyle": "ISO, MDY",
@@ -65,22 +66,24 @@ _GENERATED_SUMS = (
     ", coalesce(sum(hashint8extended(hash # generated, 1)), 0) AS generated_first"
     ", coalesce(sum(hashint8extended((hash # generated) >> 32, 2)), 0) AS generated_second"
 )
-# The number of pages is no part of it: one without bytes of its own may be left out, and is written out by a restore. Rights in any order.
-_PARTS_OF_LARGE_OBJECTS = """
+# The number of pages is no part of it: one without bytes of its own may be left out, and is written out by a restore.
+_BYTES = """
 SELECT hashoidextended(loid, 1) # hashint4extended(pageno, 2) # hash_array_extended(ARRAY[rtrim(data, '\\x00')], 3) AS hash
 FROM pg_largeobject WHERE rtrim(data, '\\x00') <> ''
 UNION ALL
 SELECT hashoidextended(loid, 4) # hashint8extended(max(pageno::int8 * (current_setting('block_size')::int / 4) + length(data)), 5)
 FROM pg_largeobject GROUP BY loid
-UNION ALL
-SELECT hashoidextended(oid, 6) # hashtextextended(pg_get_userbyid(lomowner)::text COLLATE "C", 7) # hashtextextended(ARRAY(
-  SELECT format('%s', a) COLLATE "C" FROM unnest(coalesce(lomacl, acldefault('L', lomowner))) a ORDER BY 1)::text COLLATE "C", 8)
+"""
+# Rights in any order.
+_RIGHTS = """
+SELECT hashoidextended(oid, 1) # hashtextextended(pg_get_userbyid(lomowner)::text COLLATE "C", 2) # hashtextextended(ARRAY(
+  SELECT format('%s', a) COLLATE "C" FROM unnest(coalesce(lomacl, acldefault('L', lomowner))) a ORDER BY 1)::text COLLATE "C", 3) AS hash
 FROM pg_largeobject_metadata
 """
-_LARGE_OBJECTS = ("pg_catalog", "pg_largeobject")
-_OF_LARGE_OBJECTS = (
-    f"SELECT (SELECT count(*) FROM pg_largeobject_metadata) AS rows, {_SUMS} FROM ({' '.join(_PARTS_OF_LARGE_OBJECTS.split())}) AS hashed"  # noqa: S608
-)
+_OF_LARGE_OBJECTS = {
+    name: f"SELECT (SELECT count(*) FROM pg_largeobject_metadata) AS rows, {_SUMS} FROM ({' '.join(parts.split())}) AS hashed"  # noqa: S608
+    for name, parts in {LARGE_OBJECTS: _BYTES, LARGE_OBJECT_RIGHTS: _RIGHTS}.items()
+}
 _ABOUT_LARGE_OBJECTS = """
 SELECT EXISTS (SELECT FROM pg_largeobject_metadata) AS are_there, has_table_privilege('pg_largeobject', 'SELECT') AS are_readable,
        pg_table_size('pg_largeobject') AS bytes
@@ -124,17 +127,16 @@ class Questions:
 
     tables: tuple[Question, ...]
     samples: Mapping[str, str] = field(default_factory=dict)
-    large_objects: Question | None = None
-    reads_large_objects: bool = True
+    large_objects: tuple[Question, ...] = ()
+
+    @property
+    def reads_large_objects(self) -> bool:
+        """Whether they are there and may be read; who restores some has seen to the first."""
+        return any(question.name == LARGE_OBJECTS for question in self.large_objects)
 
     @property
     def all(self) -> tuple[Question, ...]:
-        return (*self.tables, self.large_objects) if self.large_objects else self.tables
-
-    def told(self, found: Mapping[str, Answer]) -> tuple[tuple[TableContent, ...], TableContent | None]:
-        """What the manifest says of the tables, and of large objects where there are some."""
-        tables = tuple(sorted(_told(question, found[question.identity]) for question in self.tables))
-        return tables, _told(self.large_objects, found[self.large_objects.identity]) if self.large_objects else None
+        return (*self.tables, *self.large_objects)
 
 
 def questions(connection: Any, tables: Sequence[tuple[int, str, str]]) -> Questions:
@@ -150,14 +152,8 @@ def questions(connection: Any, tables: Sequence[tuple[int, str, str]]) -> Questi
         Question(schema, name, groups.get(oid, f"{schema}.{name}"), _query(types, schema, name, columns[oid]), sizes.get(oid, 0))
         for oid, schema, name in tables
     ]
-    about = connection.execute(_ABOUT_LARGE_OBJECTS).fetchone()
-    asks = about["are_there"] and about["are_readable"]
-    return Questions(
-        tuple(asked),
-        {name: _over(f"SELECT {sql} AS hash") for name, sql in types.samples()},
-        Question(*_LARGE_OBJECTS, ".".join(_LARGE_OBJECTS), _OF_LARGE_OBJECTS, about["bytes"]) if asks else None,
-        about["are_readable"],
-    )
+    samples = {name: _over(f"SELECT {sql} AS hash") for name, sql in types.samples()}
+    return Questions(tuple(asked), samples, tuple(_of_large_objects(connection)))
 
 
 def answers(asked: Sequence[Question], opened: Opened, jobs: int, advance: Callable[[float], None]) -> dict[str, Answer]:
@@ -260,6 +256,19 @@ class Reading:
         answer = ask(connection, question.query)
         connection.execute("COMMIT")
         return answer
+
+
+def told(asked: Sequence[Question], found: Mapping[str, Answer]) -> tuple[TableContent, ...]:
+    """What the manifest says of them."""
+    return tuple(sorted(_told(one, found[one.identity]) for one in asked))
+
+
+def _of_large_objects(connection: Any) -> Iterator[Question]:
+    """None where there are none; their bytes only where the role may read those of all."""
+    about = connection.execute(_ABOUT_LARGE_OBJECTS).fetchone()
+    for name, query in _OF_LARGE_OBJECTS.items():
+        if about["are_there"] and (name != LARGE_OBJECTS or about["are_readable"]):
+            yield Question("pg_catalog", name, f"pg_catalog.{name}", query, about["bytes"] if name == LARGE_OBJECTS else 0)
 
 
 def _told(question: Question, answer: Answer) -> TableContent:

@@ -15,7 +15,22 @@ from typing import Any
 from .._deadline import Deadline
 from .._errors import OpsError
 from .._progress import Progress
-from . import accounts, amcheck, archive, compare, compressed, encryption, files, indexes, load, manifest, scratch, signing, snapshot
+from . import (
+    accounts,
+    amcheck,
+    archive,
+    compare,
+    compressed,
+    content,
+    encryption,
+    files,
+    indexes,
+    load,
+    manifest,
+    scratch,
+    signing,
+    snapshot,
+)
 from .compare import Comparison
 from .compressed import DamagedFileError
 from .connection import session
@@ -291,7 +306,8 @@ class _Examination:
             self.seen.add(tables, "tables")
             self.seen.checked["rows"] += tables.rows
             self.seen.odd += tables.odd
-            self.seen.differences += compare.large_objects(self.manifest, present, opened, self._advance).differences
+            what = [content.LARGE_OBJECTS, *([] if self.asked.level == DATA else [content.LARGE_OBJECT_RIGHTS])]
+            self.seen.differences += compare.large_objects(self.manifest, present, opened, what).differences
             if self.asked.level == FULL:
                 self.seen.add(compare.views(connection, self.manifest), "views")
             self.progress.phase("sequences")

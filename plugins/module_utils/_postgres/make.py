@@ -18,6 +18,7 @@ from .._progress import Progress
 from .._tls import credentials
 from . import guide, manifest, properties
 from .accounts import accounts
+from .content import told
 from .dump import DUMP, ENCRYPTED_GLOBALS, GLOBALS, Dumper, sealed, size, without_restrict
 from .encryption import encrypt
 from .facts import database_facts, extensions, not_dumped, roles, sequences, server_facts
@@ -79,7 +80,7 @@ class Maker:
                 progress.phase("dump", self.ready.plain_bytes, "bytes")
                 dumped = dumper.dump(snapshot, directory / DUMP, jobs=order.jobs, advance=advance)
                 progress.phase("content", reading.bytes, "bytes")
-                tables, large_objects = asked.told(reading.finished(progress.advance))
+                found = reading.finished(progress.advance)
             snapshot.ensure_held()
         progress.phase("read_back")
         entries = dumper.entries(directory / DUMP)
@@ -98,13 +99,13 @@ class Maker:
             snapshot_at=snapshot.at,
             ended_at=now(),
             seconds=progress.seconds,
-            tables=tables,
+            tables=told(asked.tables, found),
+            large_objects=told(asked.large_objects, found),
             entries=entries,
             files=files,
             role_passwords=order.include_role_passwords,
             warnings=tuple(dumped.warnings),
             known_answers=known_answers,
-            large_objects=large_objects,
         )
 
     @contextmanager

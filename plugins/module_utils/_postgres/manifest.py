@@ -151,7 +151,7 @@ class Manifest:
     role_passwords: bool = False
     signature: Signature | None = None
     known_answers: tuple[KnownAnswer, ...] = ()
-    large_objects: TableContent | None = None
+    large_objects: tuple[TableContent, ...] = ()
     sequences: tuple[SequenceState, ...] = ()
     not_dumped: tuple[str, ...] = ()
 
@@ -241,9 +241,8 @@ def _parsed(document: Any) -> Manifest:
     fields = {key: value for key, value in document.items() if key not in ("schema", "schema_version")}
     lists = {"accounts": Account, "entries": Entry, "files": BackupFile, "sequences": SequenceState}
     fields.update({key: tuple(kind(**item) for item in fields[key]) for key, kind in lists.items()})
-    fields["tables"] = tuple(map(TableContent.parsed, fields["tables"]))
+    fields.update({key: tuple(map(TableContent.parsed, fields[key])) for key in ("tables", "large_objects")})
     fields["known_answers"] = tuple(map(KnownAnswer.parsed, fields["known_answers"]))
-    fields["large_objects"] = TableContent.parsed(fields["large_objects"]) if fields["large_objects"] else None
     fields.update({key: tuple(fields[key]) for key in ("roles", "warnings", "not_dumped")})
     fields["database"], fields["server"] = DatabaseFacts(**fields["database"]), ServerFacts(**fields["server"])
     if fields.get("properties"):

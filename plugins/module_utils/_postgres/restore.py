@@ -18,11 +18,12 @@ from .._deps import declare
 from .._errors import OpsError
 from .._progress import Progress
 from .._report.finding import Finding
-from . import archive, compare, properties, snapshot, verify
+from . import archive, compare, content, properties, snapshot, verify
 from .beside import Ready, look, restoring
 from .contents import EntryDifference
 from .exchange import Exchange, Outcome, Policy, Successor, Target, drop
 from .load import How, Loader, create_database, statements
+from .manifest import Manifest
 from .repository import Repository
 from .restore_plan import Order, Plan, Planner
 from .written import next_transaction
@@ -143,11 +144,11 @@ class Restore:
     def _compared(self, plan: Plan, deadline: Deadline) -> list[Finding]:
         said, loader = statements(plan.programs, plan.dump, deadline), self._loader(plan, deadline)
         with self._session(plan, deadline) as connection:
-            content, odd = self._content(connection, plan, deadline)
+            rows, odd = self._content(connection, plan, deadline)
             views = compare.views(connection, plan.manifest).differences
             sequences = compare.sequences(connection, said, lambda _: None).differences
         made = compare.structure(said, loader.structure(plan.facts.name)).differences
-        if differing := (*content, *views, *sequences, *(() if plan.other_version else made)):
+        if differing := (*rows, *views, *sequences, *(() if plan.other_version else made)):
             raise OpsError(
                 f"What was restored is not what the backup {plan.manifest.id} holds",
                 where=self.target.server.address,
@@ -159,41 +160,46 @@ class Restore:
         remedy = "Look at what is named."
         return [*odd, *([Finding("structure_not_compared", "warning", plan.manifest.id, text, _few(made), remedy)] if made else [])]
 
-    def _content(self, connection: Any, plan: Plan, deadline: Deadline) -> tuple[Sequence[EntryDifference], list[Finding]]:
+    def _content(self, connection: Any, plan: Plan, deadline: Deadline) -> tuple[list[EntryDifference], list[Finding]]:
         """What differs in the rows, by queries of our own: those of a manifest are run on no server that matters."""
 
         def opened() -> AbstractContextManager[Any]:
             return self._session(plan, deadline)
 
-        present, manifest = snapshot.asked(connection), plan.manifest
+        present, manifest, jobs = snapshot.asked(connection), plan.manifest, self.order.jobs
         self.progress.phase("compare", sum(question.bytes for question in present.all), "bytes")
-        if others := compare.queries(manifest, present).differences:
-            return others, []
-        found = compare.tables(manifest.tables, present.tables, opened, self.order.jobs, self.progress.advance)
-        ours = [answer for answer in manifest.known_answers if present.samples.get(answer.type) == answer.query]
+        expected, unknown = compare.ours((*manifest.tables, *manifest.large_objects), present.all)
+        readable = [one for one in expected if one.name != content.LARGE_OBJECTS or present.reads_large_objects]
+        found = compare.tables(readable, present.all, opened, jobs, self.progress.advance)
         with opened() as other:
-            otherwise = compare.known_answers(other, ours)
-        if otherwise:
-            text = "this server computes otherwise than the one that was backed up, so that rows could only be counted"
-            remedy = "Nothing, where the backup was proven on a server like its own."
-            finding = Finding("content_not_compared", "warning", manifest.id, text, f"samples of {', '.join(otherwise)}", remedy)
-            return [difference for difference in found.differences if difference.kind != "content"], [finding]
-        odd = [verify.odd(difference) for difference in found.odd]
-        if manifest.large_objects and not present.reads_large_objects:
-            text = "the role that restores may not read all large objects, so their bytes could not be compared"
-            remedy = "Make it a member of pg_read_all_data."
-            odd.append(
-                Finding("large_objects_not_compared", "warning", manifest.id, text, f"{manifest.large_objects.rows} of them", remedy)
-            )
-            return found.differences, odd
-        objects = compare.large_objects(manifest, present, opened, self.progress.advance).differences
-        return (*found.differences, *objects), odd
+            samples = [answer for answer in manifest.known_answers if present.samples.get(answer.type) == answer.query]
+            otherwise = compare.known_answers(other, samples)
+        notes = list(_not_compared(manifest, unknown, otherwise, len(expected) > len(readable)))
+        counted = {one.group for one in expected if otherwise or one.identity in unknown}
+        real = [difference for difference in found.differences if difference.kind != "content" or difference.subject not in counted]
+        odd = [verify.odd(difference) for difference in found.odd if difference.subject not in counted]
+        return real, [*notes, *odd]
 
     def _session(self, plan: Plan, deadline: Deadline) -> AbstractContextManager[Any]:
         return self.target.session(plan.facts.name, statement_seconds=deadline.left())
 
     def _loader(self, plan: Plan, deadline: Deadline) -> Loader:
         return Loader(plan.programs, self.target.server, self.target.who, deadline)
+
+
+def _not_compared(manifest: Manifest, unknown: Sequence[str], otherwise: Sequence[str], unreadable: bool) -> Iterator[Finding]:
+    """What could only be counted, and why."""
+    if unknown:
+        text = "the manifest has other queries than this release makes, which are not run here, so that rows could only be counted"
+        remedy = "Nothing, where the backup is proven; otherwise restore it with the release that made it."
+        yield Finding("content_not_compared", "warning", manifest.id, text, ", ".join(unknown[:_SHOWN]), remedy)
+    if otherwise:
+        text = "this server computes otherwise than the one that was backed up, so that rows could only be counted"
+        remedy = "Nothing, where the backup was proven on a server like its own."
+        yield Finding("content_not_compared", "warning", manifest.id, text, f"samples of {', '.join(otherwise)}", remedy)
+    if unreadable:
+        text, remedy = "the bytes of large objects were not compared", "Make the role that restores a member of pg_read_all_data."
+        yield Finding("large_objects_not_compared", "warning", manifest.id, text, "the role may not read pg_largeobject", remedy)
 
 
 def _few(differing: Sequence[EntryDifference]) -> str:

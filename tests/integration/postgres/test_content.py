@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import manifest
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.content import SETTINGS
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.content import LARGE_OBJECT_RIGHTS, LARGE_OBJECTS, SETTINGS
 
 from tests.integration.postgres import support
 from tests.integration.postgres.damage import Backup
@@ -166,16 +166,20 @@ CHANGES = {
     ),
     "two rows merged into what they have in common": "UPDATE listed SET id = 200 - id WHERE id IN (50, 51)",
 }
-OBJECTS = {
+BYTES = {
     "a byte": "SELECT lo_put(40001, 2, '!')",
     "a byte of a later page": "SELECT lo_put(40001, 2050, '!')",
     "a byte less": "DO $$ BEGIN PERFORM lo_truncate(lo_open(40001, 131072), 2053); END $$",
     "a zero more at the end": r"SELECT lo_put(40001, 2054, '\x00')",
     "bytes at another place": "SELECT lo_put(40000, 10000, 'after  ahole')",
+    "one for another": "SELECT lo_unlink(40001), lo_from_bytea(40004, 'bytes')",
+}
+RIGHTS = {
     "the owner": "ALTER LARGE OBJECT 40001 OWNER TO api",
     "a right": "REVOKE UPDATE ON LARGE OBJECT 40001 FROM api",
     "one for another": "SELECT lo_unlink(40002), lo_create(40004)",
 }
+OBJECTS = {LARGE_OBJECTS: BYTES, LARGE_OBJECT_RIGHTS: RIGHTS}
 
 
 @dataclass(frozen=True)
@@ -191,7 +195,7 @@ class Made:
 
     def table(self, name: str) -> manifest.TableContent:
         said = self.backup.manifest
-        return next(table for table in (*said.tables, said.large_objects) if table and table.name == name)
+        return next(table for table in (*said.tables, *said.large_objects) if table.name == name)
 
     def seen_after(self, name: str, *changes: str) -> list[manifest.TableContent]:
         """What the manifest's own query says of a table after each of some changes, which are taken back again."""
@@ -259,10 +263,11 @@ def test_swaps_are_seen_wherever_they_are(made: Made) -> None:
 
 
 def test_large_objects_are_seen_with_their_owners_and_rights(made: Made) -> None:
-    known = made.table("pg_largeobject")
-    same, *others = made.seen_after("pg_largeobject", r"SELECT lo_put(40000, 5000, '\x0000')", *OBJECTS.values())
-    assert (same, same.rows) == (known, 4)
-    assert [change for change, other in zip(OBJECTS, others, strict=True) if set(other.sums) & set(known.sums)] == []
+    for name, changes in OBJECTS.items():
+        known = made.table(name)
+        same, *others = made.seen_after(name, r"SELECT lo_put(40000, 5000, '\x0000')", *changes.values())
+        assert (same, same.rows) == (known, 4)
+        assert [change for change, other in zip(changes, others, strict=True) if set(other.sums) & set(known.sums)] == []
 
 
 def test_the_manifest_tells_what_it_was_made_from(made: Made) -> None:
@@ -273,11 +278,44 @@ def test_the_manifest_tells_what_it_was_made_from(made: Made) -> None:
     assert said.not_dumped == ()
 
 
-def test_a_server_that_computes_otherwise_says_nothing_of_a_backup(made: Made, room: Path) -> None:
-    copy = Backup(made.place, room / "backups" / made.backup.path.name)
-    shutil.copytree(made.backup.repository, copy.repository)
-    for path in (copy.repository, *copy.repository.rglob("*")):
+@pytest.fixture
+def copy(made: Made, room: Path) -> Backup:
+    """A copy of the backup that may be damaged."""
+    shutil.copytree(made.backup.repository, room / "backups")
+    for path in (room / "backups", *(room / "backups").rglob("*")):
         support.own(path)
+    return Backup(made.place, room / "backups" / made.backup.path.name)
+
+
+def test_a_restore_of_other_content_names_every_table(made: Made, copy: Backup, room: Path) -> None:
+    damages = [
+        CHANGES["values of two rows swapped"],
+        "UPDATE of_states SET n = n + 1 WHERE n = 50",
+        "UPDATE of_states SET n = n + 1 WHERE n = 120",
+        "UPDATE generated SET n = 3 WHERE n = 2",
+        "INSERT INTO nothing DEFAULT VALUES",
+        "DELETE FROM first",
+        "UPDATE vectors SET c4 = c4 + 0.00 WHERE id = 1",
+        BYTES["a byte"],
+    ]
+    copy.graft(";".join(damages))
+    result = copy.verify(room, database=made.name).result
+    assert (result["verdict"], {(found["kind"], found["subject"]) for found in result["differences"]}) == (
+        "failed",
+        {
+            ("content", "public.listed"),
+            ("content", "public.of_states_low"),
+            ("content", "public.of_states_high"),
+            ("content", "public.generated"),
+            ("rows", "public.nothing"),
+            ("rows", "public.first"),
+            ("content", "public.vectors"),
+            ("content", "pg_catalog.pg_largeobject"),
+        },
+    )
+
+
+def test_a_server_that_computes_otherwise_says_nothing_of_a_backup(made: Made, copy: Backup, room: Path) -> None:
     first, *others = copy.manifest.known_answers
     copy.forge(known_answers=(replace(first, sums=("1", "2")), *others))
     result = copy.verify(room, database=made.name).result

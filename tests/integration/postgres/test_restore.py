@@ -359,6 +359,31 @@ def test_what_differs_from_the_manifest_is_not_swapped_in(scene: Scene, damaged:
     assert (scene.databases(), scene.seen()) == (before, lost)
 
 
+def test_content_that_differs_from_the_manifest_is_not_swapped_in(scene: Scene, damaged: damage.Backup) -> None:
+    before, lost = scene.databases(), scene.lose()
+    damaged.forge(
+        tables=tuple(replace(table, sums=("1", "2")) if table.name == "endpoints" else table for table in damaged.manifest.tables)
+    )
+    refused = scene.run(directory=str(damaged.repository), require_proven=False, backup=scene.backup)
+    assert f"What was restored is not what the backup {scene.backup} holds" in refused.message
+    differences = refused.result["failure"]["details"]["differences"]
+    assert [(found["kind"], found["subject"]) for found in differences] == [("content", "public.endpoints")]
+    assert (scene.databases(), scene.seen()) == (before, lost)
+
+
+def test_queries_and_samples_of_others_are_never_run_on_the_server(scene: Scene, damaged: damage.Backup) -> None:
+    scene.lose()
+    harm = "SELECT setval('endpoints_id_seq', 7777) AS rows, 1 AS first, 2 AS second"
+    said = damaged.manifest
+    tables = [replace(table, query=harm, sums=("1", "2")) if table.name == "endpoints" else table for table in said.tables]
+    answers = [replace(answer, query=harm) for answer in said.known_answers]
+    damaged.forge(tables=tuple(tables), known_answers=tuple(answers))
+    result = scene.good(directory=str(damaged.repository), require_proven=False, backup=scene.backup)
+    found = [finding for finding in result["findings"] if finding["id"] == "content_not_compared"]
+    assert [finding["evidence"] for finding in found] == ["public.endpoints"]
+    assert (scene.seen(), scene.sql("SELECT last_value FROM endpoints_id_seq")) == (scene.content, "20")
+
+
 def test_a_restore_that_fails_leaves_nothing(scene: Scene, room: Path) -> None:
     lost = scene.lose()
     gate.wrapper(room, "pg_restore", before='[ "$1" = --exit-on-error ] && { echo "no room on the server" >&2; exit 1; }')

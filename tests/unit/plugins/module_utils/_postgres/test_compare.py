@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import compare
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.content import Question, Questions
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.content import Question
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.contents import Entry, EntryDifference, entries
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.manifest import SequenceState, TableContent
 
@@ -135,11 +135,10 @@ def test_a_sequence_that_was_set_back_after_the_snapshot_is_told(state: Sequence
     assert [difference.found for difference in found] == said
 
 
-def test_queries_that_nobody_derives_here_are_told() -> None:
-    expected = [backups.table("known", 1), backups.table("forged", 1, query="SELECT 2"), backups.table("gone", 1)]
-    seen = compare.queries(backups.manifest(tables=tuple(expected)), Questions((asked("known"), asked("forged"))))
-    assert seen.differences == (EntryDifference("query", "public.forged", "SELECT 1", "SELECT 2"),)
-    assert seen.checked == 2
+def test_queries_that_nobody_derives_here_are_told_and_replaced() -> None:
+    expected = [backups.table("known", 1, query="SELECT 1"), backups.table("forged", 1, query="SELECT 2"), backups.table("gone", 1)]
+    here, others = compare.ours(expected, (asked("known"), asked("forged")))
+    assert ([table.query for table in here[:2]], here[2], others) == (["SELECT 1"] * 2, expected[2], ["public.forged"])
 
 
 def test_a_restored_structure_is_that_of_the_dump_without_its_content() -> None:
