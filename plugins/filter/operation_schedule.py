@@ -21,8 +21,9 @@ options:
     description:
       - The schedule, with C(name), C(namespace), C(playbook), C(image) by digest, C(schedule) as cron writes it, C(time_zone),
         C(suspended), C(deadline_seconds), C(cpu) and C(memory) as Kubernetes quantities, and C(settings), the variables of the run.
-      - And, where needed, C(clients), a list of C(postgresql), C(redis), C(api) and C(kubernetes); C(credentials), directory below the
-        secrets to the Secret that is mounted there; C(token), whether the account's token is mounted; C(starting_deadline_seconds).
+      - And, where needed, C(clients), a list of C(postgresql), C(redis), C(api), C(kubernetes) and C(offsite); C(credentials), directory
+        below the secrets to the Secret that is mounted there; C(optional_credentials), those that the pod does not wait for; C(token),
+        whether the account's token is mounted; C(starting_deadline_seconds).
     type: dict
     required: true
 """

@@ -20,6 +20,7 @@ CONTRACT = (
     "endpoint_stats_kubeconfig",
     "endpoint_stats_metrics_dir",
     "endpoint_stats_namespace",
+    "endpoint_stats_offsite",
     "endpoint_stats_postgresql",
     "endpoint_stats_redis",
     "endpoint_stats_release",

@@ -23,7 +23,10 @@ _OWNER_AND_GROUP_READ = 0o440
 
 @dataclass(frozen=True)
 class Schedule:
-    """C(credentials) are directories below that of the secrets, with the Secret of each; C(clients) the servers its pod may reach."""
+    """C(credentials) are directories below that of the secrets, with the Secret of each; C(clients) the servers its pod may reach.
+
+    A pod begins without the Secrets of C(optional_credentials) where there are none.
+    """
 
     name: str
     namespace: str
@@ -38,6 +41,7 @@ class Schedule:
     settings: Mapping[str, Any]
     clients: Sequence[str] = ()
     credentials: Mapping[str, str] = field(default_factory=dict)
+    optional_credentials: Mapping[str, str] = field(default_factory=dict)
     token: bool = False
     starting_deadline_seconds: int = 3600
 
@@ -146,6 +150,10 @@ class Schedule:
         read += [
             (secret, {"secret": {"secretName": secret, "defaultMode": _OWNER_AND_GROUP_READ}}, f"{SECRETS}/{directory}")
             for directory, secret in self.credentials.items()
+        ]
+        read += [
+            (secret, {"secret": {"secretName": secret, "defaultMode": _OWNER_AND_GROUP_READ, "optional": True}}, f"{SECRETS}/{directory}")
+            for directory, secret in self.optional_credentials.items()
         ]
         written: list[tuple[str, dict[str, Any], str]] = [
             ("data", {"persistentVolumeClaim": {"claimName": "ops-data"}}, DATA),

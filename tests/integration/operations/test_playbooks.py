@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.integration.app import servers
+from tests.integration.offsite.s3 import S3
 from tests.integration.operations.support import SUBJECT, Site
 from tests.integration.postgres import support
 
@@ -65,6 +66,36 @@ def test_a_backup_is_made_verified_and_reported(site: Site) -> None:
     assert "Where the time went" in page
     assert {path.name for path in (site.directory / "metrics").iterdir()} == {"backup.prom", "backup_verification.prom"}
     assert servers.PLANTED not in everything_written(site.directory)
+
+
+def test_a_backup_is_copied_elsewhere_and_its_verdict_follows(site: Site, tmp_path: Path) -> None:
+    servers.install(("rclone",))
+    service = S3(tmp_path)
+    tmp_path.chmod(0o755)
+    config = site.directory / "rclone.conf"
+    config.write_text(service.configuration())
+    elsewhere = {"endpoint_stats_offsite": {"remote": "archive:backups/stack"}, "backups_offsite_config_file": str(config)}
+    variables = {**elsewhere, "backups_offsite_ca_file": str(service.authority)}
+    service.start()
+    try:
+        service.make("backups")
+        run = site.play("backup", variables=variables).expect()
+        copied, _page = run.report("backup_offsite")
+        told = run.told["backup_offsite"]
+        assert (told["backup"], told["reachable"]) == (run.told["backup"]["backup"], True)
+        assert (copied["verdict"], copied["counts"]["critical"]) == ("succeeded", 0)
+        site.play("verify_backups", variables=variables).expect()
+        verdicts = (service.buckets / "backups" / "stack" / "records" / "chain.jsonl").read_text()
+        assert '"verdict": "passed"' in verdicts
+    finally:
+        service.end()
+    silent = site.play("backup", variables={**variables, "backups_offsite_timeout_seconds": 60}).expect()
+    assert (silent.told["backup"]["verdict"], silent.told["backup_offsite"]["reachable"]) == ("succeeded", False)
+    assert "offsite_unreachable" in str(silent.report("backup_offsite")[0])
+    wrong = site.play("backup", variables={**variables, "backups_offsite_remote": "elsewhere:backups"})
+    assert wrong.status != 0
+    assert "does not know the remote" in wrong.said
+    assert (wrong.told["backup"]["verdict"], wrong.told["backup_offsite"]["verdict"]) == ("succeeded", "failed")
 
 
 def test_check_mode_writes_nothing(site: Site) -> None:

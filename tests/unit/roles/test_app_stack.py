@@ -190,6 +190,30 @@ def test_the_quota_has_room_for_everything_at_once(objects: list[dict[str, Any]]
     assert hard["persistentvolumeclaims"] == 6
 
 
+@pytest.mark.parametrize("cidr", ["198.51.100.9/32", "0.0.0.0/0"])
+def test_copies_elsewhere_are_reached_by_those_who_make_them(cidr: str, tmp_path: Path) -> None:
+    """By ops-runner and whoever has the label, on the port of the service; the Secret is mounted, and not waited for."""
+    elsewhere = {"remote": "archive:backups", "secret": "rclone", "endpoints": [{"cidr": cidr, "port": 443}]}
+    found = rendered("app_stack", [*OBJECTS, "edges.yml.j2"], {**VARIABLES, "endpoint_stats_offsite": elsewhere}, tmp_path)
+    (listed,) = found.pop("edges.yml.j2")
+    every = [item for documents in found.values() for item in documents]
+    policies = [item for item in every if item["kind"] == "NetworkPolicy"]
+    edges, workloads = [Edge(**edge) for edge in listed], pods_of([*every, *STORES])
+    assert judge(edges, policies, NAMESPACES, workloads).broken == []
+    without = [policy for policy in policies if policy["metadata"]["name"] != "offsite-clients"]
+    assert len(without) == len(policies) - 1
+    assert judge(edges, without, NAMESPACES, workloads).broken != []
+    spec = next(spec for name, spec in pod_specs(every) if name == "StatefulSet/ops-runner")
+    (volume,) = (volume for volume in spec["volumes"] if volume["name"] == "offsite")
+    assert volume["secret"] == {"secretName": "rclone", "defaultMode": 288, "optional": True}
+    (inventory,) = (item["data"]["hosts.yml"] for item in every if item["metadata"]["name"] == "ops-inventory")
+    assert "remote: archive:backups" in inventory
+
+
+def test_without_copies_elsewhere_there_is_nothing_of_them(objects: list[dict[str, Any]]) -> None:
+    assert "offsite" not in str(objects)
+
+
 def test_an_endpoint_of_the_api_server_is_found(tmp_path_factory: pytest.TempPathFactory) -> None:
     living = {"resources": [{"endpoints": [{"addresses": ["192.0.2.11"]}, {"addresses": ["2001:db8::1"]}], "ports": [{"port": 6443}]}]}
     found = rendered("app_stack", ["api_server.json.j2"], {"__app_stack_api_server": living}, tmp_path_factory.mktemp("rendered"))

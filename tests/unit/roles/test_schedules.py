@@ -79,6 +79,26 @@ def test_a_run_takes_the_settings_it_is_given(objects: list[dict[str, Any]], sch
     assert (PLAYBOOKS / f"{playbook}.yml").is_file()
 
 
+def test_copies_elsewhere_are_made_by_the_backup_alone(tmp_path: Path) -> None:
+    """Its pod does not wait for their Secret; the verification runs code of the dump, and gets neither credentials nor a way out."""
+    variables = {**VARIABLES, "endpoint_stats_offsite": {"remote": "archive:backups", "secret": "rclone"}}
+    made = evaluated("backups", {"made": MADE["backups"]}, variables, tmp_path)["made"]
+    found = {item["metadata"]["name"]: item for item in made if item["kind"] in ("CronJob", "ConfigMap")}
+    backup, verification = (pod(found[name]) for name in ("postgres-backup", "backup-verification"))
+    secrets = [volume["secret"] for volume in backup["spec"]["volumes"] if "secret" in volume]
+    assert {(secret["secretName"], secret.get("optional", False)) for secret in secrets} == {("postgres-backup", False), ("rclone", True)}
+    assert backup["metadata"]["labels"]["endpoint-stats/offsite-client"] == "true"
+    assert not [volume for volume in verification["spec"]["volumes"] if "secret" in volume]
+    assert not [label for label in verification["metadata"]["labels"] if label.endswith("-client")]
+    spec = yaml.safe_load((ROLES / "backups" / "meta" / "argument_specs.yml").read_text())["argument_specs"]
+    for name, entry in (("postgres-backup", "offsite"), ("backup-verification", "verify")):
+        given = json.loads(found[f"{name}-settings"]["data"]["settings.json"])
+        offsite = {key: value for key, value in given.items() if key.startswith("backups_offsite_")}
+        assert offsite
+        assert set(offsite) <= set(spec[entry]["options"])
+    assert given["backups_offsite_after_verification"] is False
+
+
 def minutes(schedule: str) -> set[int]:
     """Minutes of a day at which it begins; days do not matter here."""
     minute, hour, *_days = schedule.split()
