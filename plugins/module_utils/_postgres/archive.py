@@ -96,7 +96,7 @@ def _name(file: BackupFile) -> str:
 
 def _listed(programs: Programs, directory: Path, section: str, deadline: Deadline) -> list[str]:
     argv = [programs["pg_restore"], "--list", f"--section={section}", str(directory)]
-    said = run(argv, timeout_seconds=deadline.left()).check("The dump cannot be read back").stdout
+    said = run(argv, timeout_seconds=deadline.left(), inherit=False).check("The dump cannot be read back").stdout
     return [line for line in said.splitlines() if not line.startswith(";")]
 
 
@@ -115,7 +115,7 @@ def _printed(programs: Programs, directory: Path, lines: Sequence[str], deadline
     wanted = directory / "list"
     wanted.write_text("".join(f"{line}\n" for line in lines if _described(line).startswith(_ROWS)))
     argv = [programs["pg_restore"], f"--use-list={wanted}", "--file=-", str(directory)]
-    with output(argv, "The dump cannot be read back") as stream:
+    with output(argv, "The dump cannot be read back", inherit=False) as stream:
         said = bytearray()
         while chunk := stream.read(1 << 20):
             said += chunk

@@ -88,7 +88,8 @@ def opened(directory: Path, file: BackupFile) -> Iterator[bytes]:
     """The bytes of a compressed file of a backup; others than its manifest says are an error at the end."""
     digest, size = hashlib.sha256(), 0
     try:
-        with output([program(), "--decompress", "--stdout", "--quiet", str(directory / file.path)], "It cannot be decompressed") as stream:
+        argv = [program(), "--decompress", "--stdout", "--quiet", str(directory / file.path)]
+        with output(argv, "It cannot be decompressed", inherit=False) as stream:
             while chunk := stream.read(_BLOCK_BYTES):
                 digest.update(chunk)
                 size += len(chunk)

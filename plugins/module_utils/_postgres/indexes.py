@@ -60,7 +60,7 @@ def breakable(archive: Archive, programs: Programs, deadline: Deadline) -> Follo
     """What rows can break, and the rest."""
     argv = [programs["pg_restore"], "--verbose", "--use-list=/dev/stdin", "--file=-", str(archive.directory)]
     asked = "".join(f"{line}\n" for line in archive.listed[POST_DATA])
-    said = run(argv, timeout_seconds=deadline.left(), input_text=asked).check("The dump cannot be read back").stdout
+    said = run(argv, timeout_seconds=deadline.left(), input_text=asked, inherit=False).check("The dump cannot be read back").stdout
     return divided(archive.listed[POST_DATA], said)
 
 
