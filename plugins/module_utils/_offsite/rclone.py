@@ -102,13 +102,11 @@ class Options:
 
 @dataclass(frozen=True)
 class Done:
-    """What a command printed, and how much it has moved."""
+    """What a command printed, how many bytes it has moved, and what its failure means; none where it succeeded."""
 
-    status: int
     stdout: str
-    said: str
-    transfers: int
     bytes: int
+    failure: OpsError | None
 
 
 @dataclass(frozen=True)
@@ -144,9 +142,10 @@ class Rclone:
         told = [str(entry.get("msg", "")) for entry in entries if entry.get("level") in ("error", "critical")]
         told += [_STAMP.sub("", line) for line in (*lines, *done.stderr.splitlines()) if not line.startswith("{")]
         said = self.hidden(" ".join(dict.fromkeys(line.strip() for line in told if line.strip())))
-        if done.returncode not in accept:
-            raise self._error(words, done, said)
-        return Done(done.returncode, done.stdout, said, int(stats.get("transfers", 0)), int(stats.get("bytes", 0)))
+        failure = self._error(words, done, said) if done.returncode else None
+        if failure and done.returncode not in accept:
+            raise failure
+        return Done(done.stdout, int(stats.get("bytes", 0)), failure)
 
     def hidden(self, text: str) -> str:
         """Words of rclone without any value of the configuration that is nobody's business."""

@@ -160,9 +160,13 @@ class Remote:
     def _compared(self, command: str, path: Path, name: str) -> list[str]:
         words = [command, "--one-way", "--combined=-", _WITHOUT_MANIFEST, str(path), self.rclone.path(name)]
         done = self.rclone.run(*words, accept=(0, 1))
-        differing = [line[2:] for line in done.stdout.splitlines() if line[:1] in "-+*!"]
-        if done.status and not differing:
-            raise OpsError("The copy could not be checked", where=self.rclone.path(name), cause=done.said, remedy="Run it again.")
+        found: dict[str, list[str]] = {}
+        for line in done.stdout.splitlines():
+            found.setdefault(line[:1], []).append(line[2:])
+        differing = [name for sign in "-+*" for name in found.get(sign, ())]
+        if done.failure and ("!" in found or not differing):
+            # It was not looked at, which says nothing of the copy.
+            raise done.failure
         return sorted(differing)
 
     def _has_hashes(self) -> bool:

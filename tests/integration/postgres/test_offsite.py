@@ -20,7 +20,7 @@ from tests.integration.app import servers
 from tests.integration.modules import Outcome
 from tests.integration.offsite import s3
 from tests.integration.offsite.s3 import S3
-from tests.integration.postgres import support
+from tests.integration.postgres import gate, support
 from tests.integration.postgres.damage import Backup
 from tests.integration.postgres.support import DATABASE, Place
 
@@ -164,6 +164,29 @@ def test_what_was_begun_is_completed_and_half_a_copy_is_none(elsewhere: Elsewher
     assert completed["copied"] == [backup]
     assert completed["transferred_bytes"] == manifest.load(elsewhere.backups / backup).bytes - sum(map(len, arrived.values()))
     assert files(elsewhere.there / backup) == files(elsewhere.backups / backup)
+
+
+def test_what_is_killed_or_cut_off_midway_is_done_by_the_next_run(elsewhere: Elsewhere) -> None:
+    """The service goes away when only the manifest lacks, and the run is killed before the records follow."""
+    (backup,) = elsewhere.names
+    here = files(elsewhere.backups / backup)
+    for phase in ("check", "records"):
+        with gate.of_phase(elsewhere.room, phase, module="backup_offsite") as stopped:
+            running = elsewhere.place.start("backup_offsite", elsewhere.options(), code=stopped.code)
+            stopped.wait()
+            if phase == "check":
+                elsewhere.service.stop()
+                stopped.open()
+                cut = elsewhere.place.good(running.outcome()).result
+                elsewhere.service.start()
+                assert (cut["reachable"], cut["copied"], ids(cut)) == (False, [], ["offsite_unreachable"])
+                assert "manifest.json" not in files(elsewhere.there / backup)
+            running.kill()
+    assert files(elsewhere.there / backup) == here
+    assert not (elsewhere.there / "records").exists()
+    last = elsewhere.good()
+    assert (last["copied"], last["records_copied"], last["kept"]) == ([], True, [backup])
+    assert files(elsewhere.backups / backup) == here
 
 
 def test_a_wrong_configuration_is_an_error_that_names_it(elsewhere: Elsewhere) -> None:
