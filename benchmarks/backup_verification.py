@@ -179,7 +179,7 @@ def _conditions(size: int, bytes_of_all: int, rounds: int) -> list[str]:
     load = os.getloadavg()[0]
     return [
         f"{size:,} requests with a document each and three indexes, {bytes_of_all >> 20} MiB of database; {rounds} rounds; {_JOBS} jobs",
-        f"{load:.0f} other processes were at work on average, so the seconds are no measure of anything but each other",
+        f"the load of the machine was {load:.0f} at the end; the goals are for {_SIZE:,} requests on a machine that does nothing else",
         "ours from the start of the module to its end: files read, server made, content of each table compared, record written",
         "psql: the plain dump into a server with default settings. pg_restore: the directory into the settings of our scratch server",
     ]
