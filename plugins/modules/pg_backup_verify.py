@@ -29,6 +29,7 @@ options:
     description:
       - Directory of the backups of one database, on the host the module runs on. Either this or O(path) is needed.
     type: path
+    required: false
   path:
     description:
       - A dump without a manifest, outside of a directory of backups. A file with plain statements of C(pg_dump) or C(pg_dumpall), also

@@ -64,7 +64,7 @@ class Remote:
         records: dict[str, int] = {}
         others: set[str] = set()
         for entry in json.loads(listed.stdout or "[]"):
-            first, _, rest = str(entry["Path"]).partition("/")
+            first, _slash, rest = str(entry["Path"]).partition("/")
             if rest and is_name(first):
                 copies.setdefault(first, {})[rest] = int(entry["Size"])
             elif rest and first == RECORDS:
@@ -100,7 +100,7 @@ class Remote:
         for _attempt in range(2):
             words = ["hashsum", "sha256", "--download", self.rclone.path(name), _WITHOUT_MANIFEST]
             done = self.rclone.run(*words, accept=range(256))
-            found = {path: digest for digest, _, path in (line.partition("  ") for line in done.stdout.splitlines())}
+            found = {path: digest for digest, _spaces, path in (line.partition("  ") for line in done.stdout.splitlines())}
             wanted = {file.path: file.sha256 for file in manifest.files}
             differing = sorted(path for path in {*found, *wanted} if found.get(path) != wanted.get(path))
             if not differing:

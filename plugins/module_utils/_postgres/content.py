@@ -210,7 +210,7 @@ class Reading:
         self._futures: list[Future[None]] = []
 
     def begin(self) -> None:
-        self._futures = [self._executor.submit(self._work) for _ in range(self._jobs)]
+        self._futures = [self._executor.submit(self._work) for _job in range(self._jobs)]
 
     def finished(self, advance: Callable[[float], None]) -> dict[str, Answer]:
         """Wait for the end; `advance` is told how many bytes of tables are read."""

@@ -79,7 +79,10 @@ class Source:
     def chunks(self, advance: Callable[[float], None]) -> Iterator[Iterator[bytes]]:
         """All of a file, decompressed; C(advance) is told how many bytes of it were read, where that is known."""
         with opened(self.path, self.compression) as (stream, position):
-            yield _chunks(self.path, stream, lambda: advance(position()))
+            try:
+                yield _chunks(self.path, stream, lambda: advance(position()))
+            finally:
+                advance(position())
 
     def check_files(self, advance: Callable[[float], None]) -> None:
         """The files of a directory, read to their ends: pg_restore takes rows that end too early for all rows."""

@@ -91,7 +91,7 @@ class Records:
 
     def has_failed(self, backup: str) -> bool:
         """Whether its last verdict on a restore, or a later one, was C(failed); also by a record that is no proof."""
-        restored = _restored([entry for _, entry in self._verdicts.get(backup, ())])
+        restored = _restored([entry for _is_proof, entry in self._verdicts.get(backup, ())])
         return bool(restored) and restored[-1]["verdict"] == "failed"
 
     def contradiction(self, anchor: Head) -> str:

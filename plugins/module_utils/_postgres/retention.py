@@ -104,7 +104,7 @@ def made_at(backup: str) -> datetime:
 @functools.lru_cache(maxsize=4096)
 def _moment(backup: str) -> _Moment:
     at = datetime.strptime(backup, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-    year, week, _ = at.isocalendar()
+    year, week, _weekday = at.isocalendar()
     return _Moment(at, f"{at:%Y-%m-%d}", f"{year}-W{week:02}", f"{at:%Y-%m}")
 
 

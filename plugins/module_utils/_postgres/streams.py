@@ -96,12 +96,12 @@ class Streams:
         copies = sorted(self.archive.copies, key=lambda copy: -copy.file.plain_bytes)
         big = [copy for copy in copies if self.split and self.jobs > 1 and copy.file.plain_bytes >= _SPLIT_BYTES]
         with ExitStack() as sessions, ThreadPoolExecutor(self.jobs + 1) as pool:
-            for _ in range(self.jobs):
+            for _job in range(self.jobs):
                 self._free.put(sessions.enter_context(self._session()))
             try:
                 for copy in big:
                     feed = _Feed(self._stopped, queue.Queue(self.jobs + 1))
-                    senders = [pool.submit(self._guarded, self._send, copy, feed) for _ in range(self.jobs)]
+                    senders = [pool.submit(self._guarded, self._send, copy, feed) for _job in range(self.jobs)]
                     self._await([pool.submit(self._guarded, feed.fill, self._rows(copy)), *senders], while_running)
                 self._await([pool.submit(self._guarded, self._send, copy, self._rows(copy)) for copy in copies[len(big) :]], while_running)
             except BaseException:
@@ -125,13 +125,13 @@ class Streams:
 
     def _refuse_damaged(self, copy: Copy) -> None:
         """Rows that PostgreSQL does not take are often those of a file that turns out to be damaged further on."""
-        for _ in self._rows(copy):
+        for _block in self._rows(copy):
             self.deadline.left()
 
     def _await(self, works: Sequence[Future[None]], while_running: Callable[[], None]) -> None:
         pending = set(works)
         while pending:
-            _, pending = wait(pending, timeout=_WATCH_SECONDS, return_when=FIRST_EXCEPTION)
+            _done, pending = wait(pending, timeout=_WATCH_SECONDS, return_when=FIRST_EXCEPTION)
             if self._errors:
                 raise self._errors[0]
             self.deadline.left()

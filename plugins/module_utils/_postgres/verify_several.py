@@ -74,6 +74,6 @@ def _sample(repository: Repository, newest: str) -> Iterator[str]:
     ages: dict[float, list[str]] = {}
     for backup in repository.backups():
         age = (until - made_at(backup)).total_seconds()
-        ages.setdefault(next(limit for limit in _AGES if age < limit), []).append(backup)
+        ages.setdefault(min(limit for limit in _AGES if age < limit), []).append(backup)
     for backups in ages.values():
         yield longest_unjudged(records, backups)

@@ -37,12 +37,12 @@ PROPERTIES = {
 
 @pytest.mark.parametrize("name", CONTROLS)
 def test_there_are(name: str, place: Place, room: Path) -> None:
-    passes(place, room, Database(CONTROLS[name]))
+    assert passes(place, room, Database(CONTROLS[name]))
 
 
 @pytest.mark.parametrize("name", PROPERTIES)
 def test_the_database_has(name: str, place: Place, room: Path) -> None:
-    passes(place, room, PROPERTIES[name])
+    assert passes(place, room, PROPERTIES[name])
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def many_locks(place: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def test_there_are_ten_thousand_tables(place: Place, room: Path, many_locks: None) -> None:
     made = "".join(f"CREATE TABLE t{number} AS SELECT {number} AS n;\n" for number in range(_TABLES))
-    passes(place, room, Database(f"BEGIN;\n{made}COMMIT;"))
+    assert passes(place, room, Database(f"BEGIN;\n{made}COMMIT;"))
 
 
 def test_it_is_written_to_meanwhile(place: Place, room: Path) -> None:
