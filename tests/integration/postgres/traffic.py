@@ -43,7 +43,7 @@ class Client:
                         self.gap_seconds, last = max(self.gap_seconds, now - last), now
                         time.sleep(_PAUSE_SECONDS)
             except psycopg.Error as error:
-                why = error.sqlstate or str(error).rsplit("FATAL:", 1)[-1].split('"')[0].strip()
+                why = error.sqlstate or " ".join(str(error).rsplit("FATAL:", 1)[-1].split())
                 self.refused[why] = self.refused.get(why, 0) + 1
 
 
