@@ -20,6 +20,14 @@ from tools.venv import ROOT
 
 PROOFS = ROOT / "tests" / "proof"
 RESULTS = ROOT / "docs" / "proof"
+_VERIFICATIONS = ROOT / "tests" / "integration" / "postgres"
+# Tests of other kinds that belong to what an area shows.
+ALSO: Mapping[str, Sequence[Path]] = {
+    "mutation": [
+        _VERIFICATIONS / f"test_{name}.py"
+        for name in ("compressed", "content", "levels", "signed", "verify_damaged", "verify_foreign", "verify_healthy")
+    ],
+}
 
 
 @dataclass(frozen=True)
@@ -60,13 +68,19 @@ def section(area: str, file: str, results: Sequence[Row], when: datetime) -> lis
     return [
         f"## {_words(file).capitalize()}",
         "",
-        f"`tests/proof/{area}/{file}.py` on {when:%Y-%m-%d}, {os.cpu_count()} cores: {passed} of {len(results)} passed.",
+        f"`{_file(area, file)}` on {when:%Y-%m-%d}, {os.cpu_count()} cores: {passed} of {len(results)} passed.",
         "",
         "| what | result | seconds |",
         "|---|---|---:|",
         *(f"| {row.name} | {row.outcome} | {row.seconds:.1f} |" for row in results),
         "",
     ]
+
+
+def _file(area: str, name: str) -> Path:
+    """Where the tests of a table are."""
+    other = next((path for path in ALSO.get(area, ()) if path.stem == name), None)
+    return (other or PROOFS / area / f"{name}.py").relative_to(ROOT)
 
 
 def _words(name: str) -> str:
@@ -77,7 +91,7 @@ def prove(area: str) -> int:
     """Run one area; the table is written whatever came of it."""
     with tempfile.TemporaryDirectory() as directory:
         results = Path(directory) / "results.xml"
-        argv = [sys.executable, "-m", "pytest", "-q", f"--junitxml={results}", str(PROOFS / area)]
+        argv = [sys.executable, "-m", "pytest", "-q", f"--junitxml={results}", str(PROOFS / area), *map(str, ALSO.get(area, ()))]
         status = subprocess.run(argv, cwd=ROOT, check=False).returncode
         if results.is_file():
             RESULTS.mkdir(parents=True, exist_ok=True)
