@@ -41,8 +41,10 @@ MUTANTS = {
     "another owner of a type": ("ALTER TYPE app.state OWNER TO owner", "~TYPE app.state"),
     "another collation of a column": ('ALTER TABLE app.customers ALTER name TYPE text COLLATE "C"', "~TABLE app.customers"),
     "a collation lost": (
-        'ALTER TABLE app.customers ALTER name TYPE text COLLATE "C"; DROP COLLATION app.by_number',
+        'ALTER TABLE app.customers ALTER name TYPE text COLLATE "C"; ALTER TABLE app.alike ALTER e TYPE text COLLATE "C"; '
+        "DROP COLLATION app.by_number",
         "-COLLATION app.by_number",
+        "~TABLE app.alike",
         "~TABLE app.customers",
     ),
     "a policy dropped": ("DROP POLICY orders_mine ON app.orders", "-POLICY app.orders orders_mine"),
