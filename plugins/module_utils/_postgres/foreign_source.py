@@ -9,7 +9,7 @@ import gzip
 import shutil
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -78,11 +78,9 @@ class Source:
     @contextmanager
     def chunks(self, advance: Callable[[float], None]) -> Iterator[Iterator[bytes]]:
         """All of a file, decompressed; C(advance) is told how many bytes of it were read, where that is known."""
-        with opened(self.path, self.compression) as (stream, position):
-            try:
-                yield _chunks(self.path, stream, lambda: advance(position()))
-            finally:
-                advance(position())
+        with ExitStack() as stack:
+            stream, position = stack.enter_context(opened(self.path, self.compression))
+            yield _chunks(self.path, stream, lambda: advance(position()))
 
     def check_files(self, advance: Callable[[float], None]) -> None:
         """The files of a directory, read to their ends: pg_restore takes rows that end too early for all rows."""
