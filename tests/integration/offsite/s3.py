@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import http.client
 import os
+import shutil
 import ssl
 import subprocess
 from pathlib import Path
@@ -38,6 +39,7 @@ def program() -> Path:
     path, digest = home / "versitygw", home / "sha256"
     with only_one(home.with_name(f"{home.name}.lock")):
         if not digest.exists():
+            assert shutil.which("go"), "no Go toolchain in PATH, which versitygw is built with: install Go 1.26 or newer"
             home.mkdir(parents=True, exist_ok=True)
             environment = {**os.environ, "CGO_ENABLED": "0", "GOWORK": "off", "GOFLAGS": ""}
             argv = ["go", "build", *_FLAGS, "-o", str(path), _PACKAGE]
