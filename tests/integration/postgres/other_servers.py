@@ -39,7 +39,8 @@ def _unpack(home: Path) -> None:
         jar.open(_ARCHIVE) as packed,
         tarfile.open(fileobj=packed) as archive,
     ):
-        archive.extractall(home / "server", filter="data")
+        # Debian's Python knows no filters yet; what is in the archive is known by its checksum.
+        archive.extractall(home / "server")  # noqa: S202
 
 
 @contextlib.contextmanager
