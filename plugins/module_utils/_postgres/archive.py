@@ -80,7 +80,8 @@ def opened(backup: Path, files: Sequence[BackupFile], programs: Programs, deadli
         places = {_name(file): file for file in dumped if file.path.endswith(SUFFIX)}
         for file in dumped:
             if _name(file) not in places:
-                (directory / _name(file)).symlink_to((backup / file.path).absolute())
+                # A small table of contents; newer releases of pg_restore take no link for it.
+                shutil.copyfile(backup / file.path, directory / _name(file))
         for name in places:
             (directory / name).write_text(f"{token} {name}\n", encoding="ascii")
         listed = {section: _listed(programs, directory, section, deadline) for section in SECTIONS}
