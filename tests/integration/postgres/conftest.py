@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -57,20 +56,15 @@ def made_backup(place: support.Place) -> Iterator[Path]:
 
 
 @pytest.fixture
-def backups(made_backup: Path, room: Path) -> Path:
+def backup(place: support.Place, made_backup: Path, room: Path) -> damage.Backup:
     """A copy of it that may be damaged."""
-    copy = room / "backups"
-    shutil.copytree(made_backup, copy, symlinks=True)
-    for path in (copy, *copy.rglob("*")):
-        support.own(path)
-    return copy
+    return damage.copy_of(place, made_backup, room)
 
 
 @pytest.fixture
-def backup(place: support.Place, backups: Path) -> damage.Backup:
-    """The one in it."""
-    (path,) = (path for path in backups.iterdir() if path.name.startswith("2"))
-    return damage.Backup(place, path)
+def backups(backup: damage.Backup) -> Path:
+    """The directory it is in."""
+    return backup.repository
 
 
 @pytest.fixture(scope="module")

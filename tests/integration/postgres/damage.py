@@ -123,6 +123,16 @@ class Backup:
         self.forge(entries=tuple(entries(statements)))
 
 
+def copy_of(place: Place, repository: Path, room: Path) -> Backup:
+    """The one backup of a directory, in a copy of that which may be damaged."""
+    copy = room / "backups"
+    shutil.copytree(repository, copy, symlinks=True)
+    for path in (copy, *copy.rglob("*")):
+        support.own(path)
+    (path,) = copy.glob("2*")
+    return Backup(place, path)
+
+
 def compressed(data: bytes) -> bytes:
     return subprocess.run(["zstd"], input=data, check=True, capture_output=True).stdout
 

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres impor
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.content import LARGE_OBJECT_RIGHTS, LARGE_OBJECTS, SETTINGS
 
 from tests.integration.postgres import support
-from tests.integration.postgres.damage import Backup
+from tests.integration.postgres.damage import Backup, copy_of
 from tests.integration.postgres.support import DATABASE, Place
 
 TYPES = """
@@ -281,10 +280,7 @@ def test_the_manifest_tells_what_it_was_made_from(made: Made) -> None:
 @pytest.fixture
 def copy(made: Made, room: Path) -> Backup:
     """A copy of the backup that may be damaged."""
-    shutil.copytree(made.backup.repository, room / "backups")
-    for path in (room / "backups", *(room / "backups").rglob("*")):
-        support.own(path)
-    return Backup(made.place, room / "backups" / made.backup.path.name)
+    return copy_of(made.place, made.backup.repository, room)
 
 
 def test_a_restore_of_other_content_names_every_table(made: Made, copy: Backup, room: Path) -> None:

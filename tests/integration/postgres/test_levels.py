@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.integration.app import servers
-from tests.integration.postgres import gate, support
-from tests.integration.postgres.damage import Backup
+from tests.integration.postgres import gate
+from tests.integration.postgres.damage import Backup, copy_of
 from tests.integration.postgres.support import Place
 
 DATABASE = "leveled"
@@ -56,11 +55,7 @@ def made(place: Place) -> Iterator[Path]:
 @pytest.fixture
 def leveled(place: Place, made: Path, room: Path) -> Backup:
     """A copy of it that may be damaged."""
-    shutil.copytree(made, room / "backups")
-    for path in (room / "backups", *(room / "backups").rglob("*")):
-        support.own(path)
-    (path,) = (room / "backups").glob("2*")
-    return Backup(place, path)
+    return copy_of(place, made, room)
 
 
 _COLLECTION = "ansible_collections.endpoint_stats.ops.plugins"

@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -28,11 +27,7 @@ TRAFFIC = Path(__file__).with_name("traffic.py")
 @pytest.fixture
 def damaged(scene: Scene, room: Path) -> damage.Backup:
     """The backup in a directory of its own, with the verdict on it."""
-    copy = room / "backups"
-    shutil.copytree(scene.repository, copy)
-    for path in (copy, *copy.rglob("*")):
-        support.own(path)
-    return damage.Backup(scene.place, copy / scene.backup)
+    return damage.copy_of(scene.place, scene.repository, room)
 
 
 def test_lost_rows_and_a_dropped_table_come_back(scene: Scene, room: Path) -> None:

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -54,11 +53,7 @@ def made(place: Place) -> Iterator[Path]:
 
 @pytest.fixture
 def signed(place: Place, made: Path, room: Path) -> Signed:
-    shutil.copytree(made, room / "backups")
-    for path in (room / "backups", *(room / "backups").rglob("*")):
-        support.own(path)
-    (path,) = (path for path in (room / "backups").iterdir() if path.name.startswith("2"))
-    return Signed(damage.Backup(place, path), room)
+    return Signed(damage.copy_of(place, made, room), room)
 
 
 def test_with_its_key_it_passes(signed: Signed) -> None:
@@ -177,11 +172,7 @@ def test_without_it_everything_else_is_looked_at_and_nothing_is_proven(sealed: S
 
 
 def test_damage_is_found_without_the_identity_and_in_what_is_encrypted(sealed: Sealed, room: Path) -> None:
-    copy = room / "backups"
-    shutil.copytree(sealed.backup.repository, copy)
-    for path in (copy, *copy.rglob("*")):
-        support.own(path)
-    damaged = Sealed(damage.Backup(sealed.backup.place, copy / sealed.backup.path.name), sealed.identity)
+    damaged = Sealed(damage.copy_of(sealed.backup.place, sealed.backup.repository, room), sealed.identity)
     whole = damaged.backup.manifest
     table = replace(whole.tables[0], rows=whole.tables[0].rows + 1)
     damaged.backup.forge(tables=(table, *whole.tables[1:]))

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 
 from tests.integration.postgres import support
 from tests.integration.postgres.conftest import backup, backups, made_backup, place, room
-from tests.integration.postgres.damage import Backup
+from tests.integration.postgres.damage import Backup, copy_of
 from tests.integration.postgres.support import Place
 
 __all__ = ["backup", "backups", "made_backup", "place", "room"]
@@ -39,9 +38,4 @@ def made_everything(place: Place) -> Iterator[Path]:
 @pytest.fixture
 def everything(place: Place, made_everything: Path, room: Path) -> Backup:
     """A copy of it."""
-    copy = room / "backups"
-    shutil.copytree(made_everything, copy, symlinks=True)
-    for path in (copy, *copy.rglob("*")):
-        support.own(path)
-    (path,) = (path for path in copy.iterdir() if path.name.startswith("2"))
-    return Backup(place, path)
+    return copy_of(place, made_everything, room)
