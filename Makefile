@@ -65,4 +65,4 @@ proof: environment ## what takes longer: built in time, damaged one by one, lost
 	@python -m tools.proof $(ONLY)
 
 bench: environment ## what backups and verifications cost beside stock programs (ONLY=name, SIZE=rows, ROUNDS=3)
-	@python -m benchmarks $(ONLY) $(if $(SIZE),--size $(SIZE)) $(if $(ROUNDS),--rounds $(ROUNDS))
+	@PYTHONPATH=$(ANSIBLE_COLLECTIONS_PATH) python -m benchmarks $(ONLY) $(if $(SIZE),--size $(SIZE)) $(if $(ROUNDS),--rounds $(ROUNDS))
