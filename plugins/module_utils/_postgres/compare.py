@@ -11,9 +11,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .._deps import declare
-from .content import Answer, Opened, Question, Questions, answers, known
+from .answer import Answer
+from .content import Question, Questions
 from .contents import Entry, EntryDifference, differences, entries
-from .manifest import KnownAnswer, Manifest, TableContent
+from .manifest import Manifest
+from .reading import Opened, answers, known
+from .table_content import KnownAnswer, TableContent
 
 with declare("psycopg", minimum="3.1"):
     import psycopg

@@ -10,37 +10,15 @@ alone, as hashint8extended folds the 64 bits it is given to 32. The sums do not 
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .._deps import declare
+from .answer import Answer
 from .forms import TYPES, Type, Types
-from .manifest import KnownAnswer, TableContent
-
-with declare("psycopg", minimum="3.1"):
-    import psycopg
+from .table_content import TableContent
 
 LARGE_OBJECTS, LARGE_OBJECT_RIGHTS = "pg_largeobject", "pg_largeobject_metadata"
-# Everything that the text of a value depends on; it never leaves the server, so the encoding of the client does not matter.
-SETTINGS = {
-    "DateStyle": "ISO, MDY",
-    "IntervalStyle": "postgres",
-    "TimeZone": "UTC",
-    "extra_float_digits": "3",
-    "bytea_output": "hex",
-    "lc_monetary": "C",
-    "quote_all_identifiers": "off",
-    "search_path": "",
-    "row_security": "off",
-    "jit": "off",
-    # It ends when we are killed.
-    "client_connection_check_interval": "5s",
-}
-_PIN = "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) s(name, value)"
 _COLUMNS = """
 SELECT a.attrelid::int8 AS relation, a.attname AS name, a.atttypid::int8 AS type, a.attgenerated <> '' AS is_generated
 FROM pg_attribute a WHERE a.attrelid = ANY(%s::oid[]) AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> 'v'
@@ -88,9 +66,6 @@ _ABOUT_LARGE_OBJECTS = """
 SELECT EXISTS (SELECT FROM pg_largeobject_metadata) AS are_there, has_table_privilege('pg_largeobject', 'SELECT') AS are_readable,
        pg_table_size('pg_largeobject') AS bytes
 """
-_POLL_SECONDS = 0.1
-
-Opened = Callable[[], AbstractContextManager[Any]]
 
 
 @dataclass(frozen=True)
@@ -106,19 +81,6 @@ class Question:
     @property
     def identity(self) -> str:
         return f"{self.schema}.{self.name}"
-
-
-@dataclass(frozen=True)
-class Answer:
-    """Rows and the sums of their hashes; C(generated) are those of the columns that a restore computes anew."""
-
-    rows: int
-    sums: tuple[str, ...]
-    generated: tuple[str, ...] = ()
-
-    def __add__(self, other: Answer) -> Answer:
-        """Of two parts of a table."""
-        return Answer(self.rows + other.rows, _added(self.sums, other.sums), _added(self.generated, other.generated))
 
 
 @dataclass(frozen=True)
@@ -154,108 +116,6 @@ def questions(connection: Any, tables: Sequence[tuple[int, str, str]]) -> Questi
     ]
     samples = {name: _over(f"SELECT {sql} AS hash") for name, sql in types.samples()}
     return Questions(tuple(asked), samples, tuple(_of_large_objects(connection)))
-
-
-def answers(asked: Sequence[Question], opened: Opened, jobs: int, advance: Callable[[float], None]) -> dict[str, Answer]:
-    """The answers by the tables' names, asked by several sessions at a time, the largest tables first."""
-    with reading(asked, opened, jobs) as tables:
-        return tables.finished(advance)
-
-
-@contextmanager
-def reading(asked: Sequence[Question], opened: Opened, jobs: int, *, snapshot: str = "") -> Iterator[Reading]:
-    """The same while something else is done; whatever ends it ends the queries."""
-    tables = Reading(asked, opened, jobs, snapshot)
-    try:
-        tables.begin()
-        yield tables
-    finally:
-        tables.end()
-
-
-def known(connection: Any, samples: Mapping[str, str]) -> tuple[KnownAnswer, ...]:
-    """What this server makes of samples, in a session of its own."""
-    pin(connection)
-    return tuple(KnownAnswer(name, query, ask(connection, query).sums) for name, query in sorted(samples.items()))
-
-
-def ask(connection: Any, query: str) -> Answer:
-    """One table's answer, in a session that is pinned."""
-    row = connection.execute(query).fetchone()
-    sums = [tuple(str(int(row[f"{of}{which}"])) for which in ("first", "second")) for of in ("", "generated_") if f"{of}first" in row]
-    return Answer(int(row["rows"]), *sums)
-
-
-def pin(connection: Any) -> None:
-    """Make a session's answers the same everywhere."""
-    connection.execute(_PIN, [list(SETTINGS), list(SETTINGS.values())])
-
-
-class Reading:
-    """Sessions that share the questions."""
-
-    def __init__(self, asked: Sequence[Question], opened: Opened, jobs: int, snapshot: str) -> None:
-        self.bytes = sum(question.bytes for question in asked)
-        self._found: dict[str, Answer] = {}
-        self._left = deque(sorted(asked, key=lambda question: question.bytes, reverse=True))
-        self._opened = opened
-        self._share = self.bytes / max(1, jobs)
-        self._workers = jobs - 1
-        shared = f"; SET TRANSACTION SNAPSHOT '{snapshot}'" if snapshot else ""
-        self._begin = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY{shared}"
-        self._done_bytes = 0
-        self._connections: list[Any] = []
-        self._jobs = min(jobs, len(asked))
-        self._executor = ThreadPoolExecutor(max(1, self._jobs))
-        self._futures: list[Future[None]] = []
-
-    def begin(self) -> None:
-        self._futures = [self._executor.submit(self._work) for _job in range(self._jobs)]
-
-    def finished(self, advance: Callable[[float], None]) -> dict[str, Answer]:
-        """Wait for the end; `advance` is told how many bytes of tables are read."""
-        while self.is_at_work(_POLL_SECONDS):
-            advance(self._done_bytes)
-        return self._found
-
-    def is_at_work(self, seconds: float = 0) -> bool:
-        """Look, and wait so long for the end; what a session failed of is raised."""
-        done, running = wait(self._futures, timeout=seconds, return_when=FIRST_EXCEPTION)
-        for future in done:
-            future.result()
-        return bool(running)
-
-    def end(self) -> None:
-        self._left.clear()
-        for connection in list(self._connections):
-            with suppress(psycopg.Error):
-                connection.cancel()
-        self._executor.shutdown()
-
-    def _work(self) -> None:
-        with self._opened() as connection:
-            pin(connection)
-            self._connections.append(connection)
-            try:
-                while question := self._next():
-                    self._found[question.identity] = self._asked(connection, question)
-                    self._done_bytes += question.bytes
-            finally:
-                self._connections.remove(connection)
-
-    def _next(self) -> Question | None:
-        try:
-            return self._left.popleft()
-        except IndexError:
-            return None
-
-    def _asked(self, connection: Any, question: Question) -> Answer:
-        """A transaction for each, so that no session holds locks on all tables; one that is larger than the share of a job is split."""
-        workers = self._workers if question.bytes > self._share else 0
-        connection.execute(f"{self._begin}; SET LOCAL max_parallel_workers_per_gather = {workers}")
-        answer = ask(connection, question.query)
-        connection.execute("COMMIT")
-        return answer
 
 
 def told(asked: Sequence[Question], found: Mapping[str, Answer]) -> tuple[TableContent, ...]:
@@ -294,7 +154,3 @@ def _over(rows: str, more: str = "") -> str:
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
-
-
-def _added(one: Sequence[str], other: Sequence[str]) -> tuple[str, ...]:
-    return tuple(str(int(a) + int(b)) for a, b in zip(one, other, strict=False))

@@ -9,7 +9,7 @@ import shlex
 from dataclasses import dataclass
 from string import Template
 
-from .content import SETTINGS
+from .answer import SETTINGS
 from .manifest import DatabaseFacts
 
 FILE_NAME = "RESTORE.md"

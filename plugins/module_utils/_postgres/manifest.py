@@ -17,6 +17,7 @@ from .._errors import OpsError
 from .accounts import Account
 from .contents import Entry
 from .properties import Properties
+from .table_content import KnownAnswer, TableContent
 
 SCHEMA = "endpoint_stats.pg_backup"
 SCHEMA_VERSION = 1
@@ -26,44 +27,6 @@ _CHUNK_BYTES = 1 << 20
 
 class ManifestError(OpsError):
     """A manifest that cannot be relied on."""
-
-
-@dataclass(frozen=True, order=True)
-class TableContent:
-    """What one table holds in the snapshot, its children and partitions left out, and the SQL that told so.
-
-    After a restore its rows may lie elsewhere within the C(group), which is mostly the table itself. C(generated_sums) are those of
-    columns that a restore computes anew, empty where there are none.
-    """
-
-    schema: str
-    name: str
-    rows: int
-    group: str
-    query: str
-    sums: tuple[str, ...]
-    generated_sums: tuple[str, ...] = ()
-
-    @property
-    def identity(self) -> str:
-        return f"{self.schema}.{self.name}"
-
-    @classmethod
-    def parsed(cls, item: Mapping[str, Any]) -> TableContent:
-        return cls(**{**item, "sums": tuple(item["sums"]), "generated_sums": tuple(item["generated_sums"])})
-
-
-@dataclass(frozen=True, order=True)
-class KnownAnswer:
-    """What the server made of a sample of a type: one that makes something else of it tells nothing of any table."""
-
-    type: str
-    query: str
-    sums: tuple[str, ...]
-
-    @classmethod
-    def parsed(cls, item: Mapping[str, Any]) -> KnownAnswer:
-        return cls(**{**item, "sums": tuple(item["sums"])})
 
 
 @dataclass(frozen=True, order=True)

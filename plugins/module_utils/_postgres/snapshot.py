@@ -18,8 +18,9 @@ from .._deps import declare
 from .._errors import OpsError
 from .._tls import Credentials
 from .connection import Server, connected, session
-from .content import Questions, Reading, known, questions, reading
-from .manifest import KnownAnswer
+from .content import Questions, questions
+from .reading import Reading, known, reading
+from .table_content import KnownAnswer
 
 with declare("psycopg", minimum="3.1"):
     import psycopg

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import manifest
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.content import LARGE_OBJECT_RIGHTS, LARGE_OBJECTS, SETTINGS
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.answer import SETTINGS
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.content import LARGE_OBJECT_RIGHTS, LARGE_OBJECTS
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.table_content import TableContent
 
 from tests.integration.postgres import support
 from tests.integration.postgres.damage import Backup, copy_of
@@ -192,11 +193,11 @@ class Made:
     def name(self) -> str:
         return self.backup.manifest.database.name
 
-    def table(self, name: str) -> manifest.TableContent:
+    def table(self, name: str) -> TableContent:
         said = self.backup.manifest
         return next(table for table in (*said.tables, *said.large_objects) if table.name == name)
 
-    def seen_after(self, name: str, *changes: str) -> list[manifest.TableContent]:
+    def seen_after(self, name: str, *changes: str) -> list[TableContent]:
         """What the manifest's own query says of a table after each of some changes, which are taken back again."""
         settings = "".join(f"SET {key} TO {value!r};" for key, value in SETTINGS.items() if key != "search_path")
         known = self.table(name)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.manifest import TableContent
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.table_content import TableContent
 
 from tests.integration.modules import Outcome
 from tests.integration.postgres.damage import Backup, flipped

@@ -13,8 +13,8 @@ from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.manif
     DatabaseFacts,
     Manifest,
     ServerFacts,
-    TableContent,
 )
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.table_content import TableContent
 
 
 def table(name: str, rows: int, **changes: Any) -> TableContent:
