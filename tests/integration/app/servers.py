@@ -74,11 +74,11 @@ def wait_until(question: Callable[[], Answer], what: str, seconds: float = 15) -
     return answer
 
 
-def certificate(directory: Path) -> None:
+def certificate(directory: Path, address: str = "127.0.0.1") -> None:
     """A key and a certificate that is its own authority."""
     curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
     files = ["-keyout", str(directory / "tls.key"), "-out", str(directory / "tls.crt")]
-    argv = ["openssl", "req", "-x509", *curve, *files, "-days", "2", "-subj", "/CN=stores", "-addext", "subjectAltName=IP:127.0.0.1"]
+    argv = ["openssl", "req", "-x509", *curve, *files, "-days", "2", "-subj", "/CN=stores", "-addext", f"subjectAltName=IP:{address}"]
     subprocess.run(argv, check=True, capture_output=True)
 
 
@@ -91,8 +91,8 @@ def free_port() -> int:
     raise AssertionError("all ports of the tests are taken")
 
 
-def answers(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+def answers(port: int, host: str = "127.0.0.1") -> bool:
+    with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=1):
         return True
     return False
 
@@ -102,6 +102,7 @@ class Process:
 
     stopped_by = signal.SIGTERM
     start_seconds: float = 15
+    host = "127.0.0.1"
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -125,7 +126,7 @@ class Process:
     def is_ready(self) -> bool:
         assert self.process is not None
         assert self.process.poll() is None, f"it ended with {self.process.returncode}: {self.log.read_text()[-2000:]}"
-        return answers(self.port)
+        return answers(self.port, self.host)
 
     def end(self) -> None:
         """Nothing of it is left, whatever the test did."""

@@ -51,20 +51,21 @@ def program() -> Path:
 
 
 class S3(servers.Process):
-    """One service with an account; buckets are directories below C(buckets)."""
+    """One service with an account, on loopback or another address of this host; buckets are directories below C(buckets)."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, host: str = servers.Process.host) -> None:
         super().__init__(directory)
+        self.host = host
         self.buckets = directory / "buckets"
         for path in (self.buckets, directory / "versions"):
             path.mkdir(exist_ok=True)
-        servers.certificate(directory)
+        servers.certificate(directory, host)
         self.authority = directory / "tls.crt"
 
     def argv(self) -> list[str]:
         tls = [f"--cert={self.authority}", f"--key={self.directory / 'tls.key'}"]
         stored = ["posix", f"--versioning-dir={self.directory / 'versions'}", str(self.buckets)]
-        return [str(program()), "--quiet", f"--region={REGION}", f"--port=127.0.0.1:{self.port}", *tls, *stored]
+        return [str(program()), "--quiet", f"--region={REGION}", f"--port={self.host}:{self.port}", *tls, *stored]
 
     def options(self) -> dict[str, Any]:
         return {"env": {"PATH": os.environ["PATH"], "ROOT_ACCESS_KEY": ACCESS_KEY, "ROOT_SECRET_KEY": SECRET}}
@@ -80,7 +81,7 @@ class S3(servers.Process):
         """One request, signed."""
         at = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%SZ")
         digest = hashlib.sha256(body).hexdigest()
-        sent = {"host": f"127.0.0.1:{self.port}", "x-amz-content-sha256": digest, "x-amz-date": at, **(headers or {})}
+        sent = {"host": f"{self.host}:{self.port}", "x-amz-content-sha256": digest, "x-amz-date": at, **(headers or {})}
         names = ";".join(sorted(sent))
         canonical = [method, quote(path), query, *(f"{name}:{sent[name]}" for name in sorted(sent)), "", names, digest]
         scope = [at[:8], REGION, "s3", "aws4_request"]
@@ -92,7 +93,7 @@ class S3(servers.Process):
         credential = f"Credential={ACCESS_KEY}/{'/'.join(scope)}, SignedHeaders={names}, Signature={signature}"
         sent["authorization"] = f"AWS4-HMAC-SHA256 {credential}"
         connection = http.client.HTTPSConnection(
-            "127.0.0.1", self.port, context=ssl.create_default_context(cafile=str(self.authority)), timeout=30
+            self.host, self.port, context=ssl.create_default_context(cafile=str(self.authority)), timeout=30
         )
         connection.request(method, f"{path}?{query}" if query else path, body, sent)
         answer = connection.getresponse()
@@ -104,7 +105,7 @@ class S3(servers.Process):
     def configuration(self, secret: str = SECRET, **sections: str) -> str:
         """What rclone needs to reach it as C(archive), and further sections."""
         known = {"type": "s3", "provider": "Other", "access_key_id": ACCESS_KEY, "secret_access_key": secret, "region": REGION}
-        known |= {"endpoint": f"https://127.0.0.1:{self.port}", "force_path_style": "true"}
+        known |= {"endpoint": f"https://{self.host}:{self.port}", "force_path_style": "true"}
         archive = "".join(f"{key} = {value}\n" for key, value in known.items())
         return f"[archive]\n{archive}" + "".join(f"\n[{name}]\n{text}\n" for name, text in sections.items())
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -46,8 +47,8 @@ def databases(postgresql: servers.PostgreSQL) -> set[str]:
     return set(postgresql.sql("SELECT datname FROM pg_database WHERE datname LIKE 'endpoint_stats%'", "postgres").split())
 
 
-def rows(postgresql: servers.PostgreSQL) -> int:
-    return int(postgresql.sql("SELECT count(*) FROM requests"))
+def rows(postgresql: servers.PostgreSQL, table: str = "requests") -> int:
+    return int(postgresql.sql(f"SELECT count(*) FROM {table}"))  # noqa: S608 - of this test
 
 
 def everything_written(directory: Path) -> str:
@@ -87,6 +88,14 @@ def test_a_backup_is_copied_elsewhere_and_its_verdict_follows(site: Site, tmp_pa
         site.play("verify_backups", variables=variables).expect()
         verdicts = (service.buckets / "backups" / "stack" / "records" / "chain.jsonl").read_text()
         assert '"verdict": "passed"' in verdicts
+        # The claim is gone with everything on it; what comes back is kept whatever the rules say.
+        shutil.rmtree(site.backups)
+        fetched = site.play("fetch_backup", variables=variables).expect()
+        assert (fetched.told["backup_fetch"]["backup"], fetched.report("backup_fetch")[0]["verdict"]) == (told["backup"], "succeeded")
+        pin = {"backups_pin_backup": told["backup"], "backups_pin_reason": "all there is"}
+        site.play("pin_backup", variables=pin).expect()
+        assert (site.backups / "records" / f"{told['backup']}.pin").read_text() == "all there is\n"
+        assert '"verdict": "passed"' in (site.backups / "records" / "chain.jsonl").read_text()
     finally:
         service.end()
     silent = site.play("backup", variables={**variables, "backups_offsite_timeout_seconds": 60}).expect()
@@ -194,6 +203,15 @@ def test_a_lost_database_is_brought_back_and_the_change_taken_back(site: Site, d
     assert [step["state"] for step in document["steps"]] == ["failed", "not_reached", "not_reached"]
     assert "is the one there was before" in page
 
+    # Tables come back beside what is there, and go again, without a word of consent.
+    beside = site.play("restore", "--extra-vars=disaster_recovery_tables=public.requests", variables=variables(api)).expect()
+    schema = beside.told["restore_tables"]["side_schema"]
+    assert (schema, beside.told["restore_tables"]["rows"]) == (f"restored_{backup.lower()}", support.ROWS)
+    assert rows(database, f"{schema}.requests") == support.ROWS == rows(database) - 1
+    given = {"disaster_recovery_tables": ["public.requests"], "disaster_recovery_side_schema": schema}
+    site.play("restore_undo", variables=variables(api, **given)).expect()
+    assert database.sql(f"SELECT to_regnamespace('{schema}') IS NULL") == "t"
+
     # The verdict of the first restore is on record, so the backup is not proven a second time.
     again = site.play("restore", f"--extra-vars={CONSENT}", variables=variables(api)).expect()
     assert "Proven before" in {fact["label"] for fact in again.report("restore")[0]["steps"][0]["facts"]}
@@ -240,6 +258,7 @@ def test_a_part_that_fails_keeps_the_others_from_nothing(site: Site, database: s
         ("backup", ["--limit=data"], {}, "leaves out localhost"),
         ("restore", ["--limit=localhost"], {}, "leaves out data"),
         ("backup", [], {"backups_retentoin": {"last": 3}}, "did you mean backups_retention?"),
+        ("fetch_backup", [], {}, "has to name where the copies are"),
         ("restore", [], {"confirm": SUBJECT}, "disaster_recovery_password where there is no Kubernetes; both are empty"),
     ],
 )

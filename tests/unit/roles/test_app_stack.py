@@ -194,7 +194,8 @@ def test_the_quota_has_room_for_everything_at_once(objects: list[dict[str, Any]]
 def test_copies_elsewhere_are_reached_by_those_who_make_them(cidr: str, tmp_path: Path) -> None:
     """By ops-runner and whoever has the label, on the port of the service; the Secret is mounted, and not waited for."""
     elsewhere = {"remote": "archive:backups", "secret": "rclone", "endpoints": [{"cidr": cidr, "port": 443}]}
-    found = rendered("app_stack", [*OBJECTS, "edges.yml.j2"], {**VARIABLES, "endpoint_stats_offsite": elsewhere}, tmp_path)
+    given = {"endpoint_stats_offsite": elsewhere, "endpoint_stats_backup_secrets": {"backup-keys": "keys"}}
+    found = rendered("app_stack", [*OBJECTS, "edges.yml.j2"], {**VARIABLES, **given}, tmp_path)
     (listed,) = found.pop("edges.yml.j2")
     every = [item for documents in found.values() for item in documents]
     policies = [item for item in every if item["kind"] == "NetworkPolicy"]
@@ -204,8 +205,10 @@ def test_copies_elsewhere_are_reached_by_those_who_make_them(cidr: str, tmp_path
     assert len(without) == len(policies) - 1
     assert judge(edges, without, NAMESPACES, workloads).broken != []
     spec = next(spec for name, spec in pod_specs(every) if name == "StatefulSet/ops-runner")
-    (volume,) = (volume for volume in spec["volumes"] if volume["name"] == "offsite")
-    assert volume["secret"] == {"secretName": "rclone", "defaultMode": 288, "optional": True}
+    optional = {volume["name"]: volume["secret"] for volume in spec["volumes"] if volume.get("secret", {}).get("optional")}
+    assert optional == {name: {"secretName": name, "defaultMode": 288, "optional": True} for name in ("rclone", "keys")}
+    mounts = {mount["mountPath"] for mount in spec["containers"][0]["volumeMounts"] if mount["name"] in optional}
+    assert mounts == {f"/run/secrets/endpoint-stats/{directory}" for directory in ("offsite", "backup-keys")}
     (inventory,) = (item["data"]["hosts.yml"] for item in every if item["metadata"]["name"] == "ops-inventory")
     assert "remote: archive:backups" in inventory
 

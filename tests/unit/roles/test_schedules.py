@@ -99,6 +99,42 @@ def test_copies_elsewhere_are_made_by_the_backup_alone(tmp_path: Path) -> None:
     assert given["backups_offsite_after_verification"] is False
 
 
+KEYS = {
+    "endpoint_stats_backup_secrets": {"backup-keys": "keys"},
+    "endpoint_stats_backup_manifest_key_file": "/run/secrets/endpoint-stats/backup-keys/manifest.key",
+    "endpoint_stats_backup_globals_identity_file": "/run/secrets/endpoint-stats/backup-identity/identity.txt",
+}
+
+
+@pytest.mark.parametrize(
+    ("verification", "named"),
+    [
+        ({}, []),
+        ({"backup-keys": "keys"}, ["backups_manifest_key_file"]),
+        ({"backup-identity": "identity"}, ["backups_verify_globals_identity_file"]),
+        ({"backup-key": "keys"}, []),
+    ],
+)
+def test_a_verification_has_the_keys_it_is_given_and_is_told_of_no_others(
+    verification: dict[str, str], named: list[str], tmp_path: Path
+) -> None:
+    """Who makes backups gets the key by one variable; code of the dump finds none unless somebody wants that."""
+    variables = {**VARIABLES, **KEYS, "backups_verify_schedule_secrets": verification}
+    made = evaluated("backups", {"made": MADE["backups"]}, variables, tmp_path)["made"]
+    found = {item["metadata"]["name"]: item for item in made if item["kind"] in ("CronJob", "ConfigMap")}
+    mounted = {}
+    for name in ("postgres-backup", "backup-verification"):
+        spec = pod(found[name])["spec"]
+        names = {volume["name"] for volume in spec["volumes"] if volume.get("secret", {}).get("optional")}
+        mounted[name] = {mount["mountPath"] for mount in spec["containers"][0]["volumeMounts"] if mount["name"] in names}
+    assert mounted["postgres-backup"] == {"/run/secrets/endpoint-stats/backup-keys"}
+    assert mounted["backup-verification"] == {f"/run/secrets/endpoint-stats/{directory}" for directory in verification}
+    given = json.loads(found["backup-verification-settings"]["data"]["settings.json"])
+    assert [name for name in ("backups_manifest_key_file", "backups_verify_globals_identity_file") if given[name]] == named
+    given = json.loads(found["postgres-backup-settings"]["data"]["settings.json"])
+    assert given["backups_manifest_key_file"] == KEYS["endpoint_stats_backup_manifest_key_file"]
+
+
 def minutes(schedule: str) -> set[int]:
     """Minutes of a day at which it begins; days do not matter here."""
     minute, hour, *_days = schedule.split()
