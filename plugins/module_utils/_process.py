@@ -181,7 +181,7 @@ class _Feeder:
 def _start(
     argv: Sequence[str], environment: Mapping[str, str], ended_by: signal.Signals = signal.SIGKILL, *, text: bool = True, **streams: Any
 ) -> subprocess.Popen[Any]:
-    decoding: dict[str, Any] = {"text": True, "encoding": "utf-8", "errors": "replace"} if text else {"bufsize": 0}
+    decoding: dict[str, Any] = {"text": True, "encoding": "utf-8", "errors": "replace"} if text else {}
     try:
         return subprocess.Popen(
             list(argv),

@@ -11,9 +11,11 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from .._errors import OpsError
 from .._process import output
@@ -49,15 +51,6 @@ class Plain:
         return f"{self.bytes} bytes, SHA-256 {self.sha256}"
 
 
-@dataclass(frozen=True)
-class Block:
-    """Whole rows: how many, and the line of the file that the first of them is."""
-
-    line: int
-    lines: int
-    data: bytes
-
-
 def program() -> str:
     """The program that compresses and reads."""
     if path := shutil.which("zstd"):
@@ -79,7 +72,7 @@ def described(path: Path) -> Plain:
             digest.update(chunk)
             size += len(chunk)
             tail = (tail + chunk)[-_TAIL_BYTES:]
-    if _ROWS.match(path.name) and not _is_ended(tail, size):
+    if _ROWS.match(path.name) and _ended(tail, begins=size <= len(tail)) is None:
         raise _without_end(path.name)
     return Plain(size, digest.hexdigest())
 
@@ -88,8 +81,7 @@ def opened(directory: Path, file: BackupFile) -> Iterator[bytes]:
     """The bytes of a compressed file of a backup; others than its manifest says are an error at the end."""
     digest, size = hashlib.sha256(), 0
     try:
-        argv = [program(), "--decompress", "--stdout", "--quiet", str(directory / file.path)]
-        with output(argv, "It cannot be decompressed", inherit=False) as stream:
+        with _decompressed(directory, [file]) as stream:
             while chunk := stream.read(_BLOCK_BYTES):
                 digest.update(chunk)
                 size += len(chunk)
@@ -103,44 +95,50 @@ def opened(directory: Path, file: BackupFile) -> Iterator[bytes]:
         raise DamagedFileError("file_content", file.path, f"decompressed {expected}", str(found))
 
 
-def rows(directory: Path, file: BackupFile) -> Iterator[Block]:
-    """The rows of a table, cut between rows; they end with the marker, and nothing follows it."""
-    line, rest, ended = 1, b"", False
+def rows(directory: Path, file: BackupFile) -> Iterator[bytes]:
+    """The rows of a table in blocks, each of whole rows and always the same ones; they end with the marker, and nothing follows it."""
+    rest: list[bytes] = []
     for chunk in opened(directory, file):
-        if ended:
-            _refuse_more(file, chunk)
-            continue
-        whole, newline, rest = (rest + chunk).rpartition(b"\n")
-        block = whole + newline
-        if (end := _marked(block)) >= 0:
-            ended = True
-            _refuse_more(file, block[end + len(_MARKER) :] + rest)
-            block = block[:end]
-        if block:
-            lines = block.count(b"\n")
-            yield Block(line, lines, block)
-            line += lines
-    if not ended:
+        # What may be the end stays back.
+        end = chunk.rfind(b"\n", 0, max(0, len(chunk) - _TAIL_BYTES)) + 1
+        if end:
+            yield b"".join((*rest, chunk[:end]))
+            rest = []
+        rest.append(chunk[end:])
+    last = _ended(b"".join(rest), begins=True)
+    if last is None:
         raise _without_end(file.path)
+    if last:
+        yield last
 
 
-def _marked(block: bytes) -> int:
-    """Where a line is the marker; a value is never written so."""
-    if block.startswith(_MARKER + b"\n"):
-        return 0
-    found = block.find(b"\n" + _MARKER + b"\n")
-    return found + 1 if found >= 0 else -1
+def small_rows(directory: Path, files: Sequence[BackupFile]) -> Iterator[tuple[BackupFile, bytes]]:
+    """The same of small files, each whole: one zstd reads them all, as starting it takes longer than reading a few rows."""
+    try:
+        with _decompressed(directory, files) as stream:
+            for file in files:
+                data = stream.read(file.plain_bytes)
+                found = _ended(data, begins=True) if hashlib.sha256(data).hexdigest() == file.plain_sha256 else None
+                if found is None:
+                    # Read by itself, it says what is wrong with it.
+                    found = b"".join(rows(directory, file))
+                yield file, found
+    except OpsError as error:
+        for file in files if "returncode" in error.details else ():
+            for _chunk in opened(directory, file):
+                pass
+        raise
 
 
-def _is_ended(tail: bytes, size: int) -> bool:
-    """Whether the last line is the marker; pg_dump writes empty lines after it."""
-    before, found, after = tail.rpartition(_MARKER + b"\n")
-    return bool(found) and not after.strip(b"\n") and (before.endswith(b"\n") or (not before and size <= len(tail)))
+def _decompressed(directory: Path, files: Sequence[BackupFile]) -> AbstractContextManager[IO[bytes]]:
+    argv = [program(), "--decompress", "--stdout", "--quiet", "--", *(str(directory / file.path) for file in files)]
+    return output(argv, "It cannot be decompressed", inherit=False)
 
 
-def _refuse_more(file: BackupFile, data: bytes) -> None:
-    if data.strip(b"\n"):
-        raise DamagedFileError("end_marker", file.path, "nothing after the end marker", "more bytes")
+def _ended(data: bytes, *, begins: bool) -> bytes | None:
+    """What is before the marker, where that is the last line, but for empty ones; C(begins) where the data begins with a line."""
+    before, found, after = data.rpartition(_MARKER + b"\n")
+    return before if found and not after.strip(b"\n") and (before.endswith(b"\n") or (begins and not before)) else None
 
 
 def _without_end(path: str) -> DamagedFileError:

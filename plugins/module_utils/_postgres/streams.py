@@ -8,7 +8,6 @@ A table that is kept is loaded by one statement. On a server that is thrown away
 
 from __future__ import annotations
 
-import bisect
 import queue
 import re
 import threading
@@ -22,7 +21,7 @@ from .._deadline import Deadline
 from .._deps import declare
 from .._errors import OpsError
 from .archive import Archive, Copy
-from .compressed import Block, rows
+from .compressed import rows, small_rows
 from .load_error import LoadError
 
 with declare("psycopg", minimum="3.1"):
@@ -30,6 +29,9 @@ with declare("psycopg", minimum="3.1"):
     import psycopg.sql
 
 _SPLIT_BYTES = 16 << 20
+# Files that are read together, which share a zstd.
+_SMALL_BYTES = 1 << 20
+_SMALL_AT_ONCE = 100
 _WATCH_SECONDS = 0.5
 _POLL_SECONDS = 0.05
 _LINE = re.compile(r"^COPY .*?, line (\d+)", re.S)
@@ -38,6 +40,10 @@ _STATEMENT_TIMEOUT = "SELECT pg_catalog.set_config('statement_timeout', %s, fals
 _LONGEST_TIMEOUT_SECONDS = 2_000_000
 # The server was told to end a statement or a session, which says nothing of the rows.
 _ENDED = "57"
+
+
+# A part of a file, by its place among them.
+Block = tuple[int, bytes]
 
 
 class _StoppedError(Exception):
@@ -102,8 +108,8 @@ class Streams:
                 for copy in big:
                     feed = _Feed(self._stopped, queue.Queue(self.jobs + 1))
                     senders = [pool.submit(self._guarded, self._send, copy, feed) for _job in range(self.jobs)]
-                    self._await([pool.submit(self._guarded, feed.fill, self._rows(copy)), *senders], while_running)
-                self._await([pool.submit(self._guarded, self._send, copy, self._rows(copy)) for copy in copies[len(big) :]], while_running)
+                    self._await([pool.submit(self._guarded, feed.fill, self._blocks(copy)), *senders], while_running)
+                self._await([pool.submit(self._guarded, *work) for work in self._whole(copies[len(big) :])], while_running)
             except BaseException:
                 self._stopped.set()
                 pool.shutdown(cancel_futures=True)
@@ -120,13 +126,23 @@ class Streams:
             connection.execute(_STATEMENT_TIMEOUT, (str(milliseconds),))
             yield connection
 
-    def _rows(self, copy: Copy) -> Iterator[Block]:
-        return rows(self.archive.backup, copy.file)
+    def _whole(self, copies: Sequence[Copy]) -> Iterator[tuple[Any, ...]]:
+        """What one session does at a time, for files that come in the order of their sizes."""
+        small = [copy for copy in copies if copy.file.plain_bytes <= _SMALL_BYTES]
+        for copy in copies[: len(copies) - len(small)]:
+            yield self._send, copy, self._blocks(copy)
+        # All sessions have some of them.
+        step = max(1, min(_SMALL_AT_ONCE, len(small) // self.jobs))
+        for first in range(0, len(small), step):
+            yield self._send_small, small[first : first + step]
 
-    def _refuse_damaged(self, copy: Copy) -> None:
-        """Rows that PostgreSQL does not take are often those of a file that turns out to be damaged further on."""
-        for _block in self._rows(copy):
-            self.deadline.left()
+    def _blocks(self, copy: Copy) -> Iterator[Block]:
+        return enumerate(rows(self.archive.backup, copy.file))
+
+    def _send_small(self, copies: Sequence[Copy]) -> None:
+        statements = {copy.file: copy for copy in copies}
+        for file, data in small_rows(self.archive.backup, list(statements)):
+            self._send(statements[file], [(0, data)] if data else [])
 
     def _await(self, works: Sequence[Future[None]], while_running: Callable[[], None]) -> None:
         pending = set(works)
@@ -149,36 +165,43 @@ class Streams:
 
     def _send(self, copy: Copy, blocks: Iterable[Block]) -> None:
         connection = self._free.get()
-        sent: list[tuple[int, int]] = []
-        count = 0
+        sent: list[int] = []
         try:
             with connection.cursor() as cursor, cursor.copy(copy.statement) as stream:
-                for block in blocks:
+                for number, data in blocks:
                     if self._stopped.is_set():
                         raise _StoppedError
-                    sent.append((count, block.line))
-                    count += block.lines
-                    stream.write(block.data)
+                    sent.append(number)
+                    stream.write(data)
         except psycopg.Error as error:
-            refused = _refused(copy, error, sent, lost=connection.broken)
-            if isinstance(refused, LoadError):
-                self._refuse_damaged(copy)
-            raise refused from error
+            raise self._refused(copy, error, sent, lost=connection.broken) from error
         finally:
             self._free.put(connection)
 
+    def _refused(self, copy: Copy, error: psycopg.Error, sent: Sequence[int], *, lost: bool) -> OpsError:
+        """What PostgreSQL says of a row, with its line in the file."""
+        said = " ".join(f"{error.diag.message_primary or error} {error.diag.message_detail or ''}".split())
+        if lost or not error.sqlstate or error.sqlstate.startswith(_ENDED):
+            return OpsError("The server ended a session that loaded rows", where=copy.file.path, cause=said, sqlstate=error.sqlstate or "")
+        # Rows that PostgreSQL does not take are often those of a file that turns out to be damaged further on.
+        lines = self._lines(copy)
+        match = _LINE.match(error.diag.context or "")
+        where = f"line {_in_file(int(match[1]), sent, lines)}: " if match else ""
+        return LoadError("restore", copy.file.path, OpsError("Rows could not be loaded", where=copy.file.path, cause=f"{where}{said}"))
 
-def _refused(copy: Copy, error: psycopg.Error, sent: Sequence[tuple[int, int]], *, lost: bool) -> OpsError:
-    """What PostgreSQL says of a row, with its line in the file."""
-    said = " ".join(f"{error.diag.message_primary or error} {error.diag.message_detail or ''}".split())
-    if lost or not error.sqlstate or error.sqlstate.startswith(_ENDED):
-        return OpsError("The server ended a session that loaded rows", where=copy.file.path, cause=said, sqlstate=error.sqlstate or "")
-    match = _LINE.match(error.diag.context or "")
-    where = f"line {_in_file(int(match[1]), sent)}: " if match else ""
-    return LoadError("restore", copy.file.path, OpsError("Rows could not be loaded", where=copy.file.path, cause=f"{where}{said}"))
+    def _lines(self, copy: Copy) -> list[int]:
+        """How many lines each part of a file has, which is read to its end."""
+        found = []
+        for _number, data in self._blocks(copy):
+            self.deadline.left()
+            found.append(data.count(b"\n"))
+        return found
 
 
-def _in_file(line: int, sent: Sequence[tuple[int, int]]) -> int:
-    """The line of the file that is this one of a stream, of whose parts it is known which row they begin with and where they were."""
-    before, first = sent[bisect.bisect_left(sent, (line, 0)) - 1]
-    return first + line - before - 1
+def _in_file(line: int, sent: Sequence[int], lines: Sequence[int]) -> int:
+    """The line of the file that is this one of a stream, which was sent these parts; their lines are those of all parts of the file."""
+    for number in sent:
+        if line <= lines[number]:
+            return sum(lines[:number]) + line
+        line -= lines[number]
+    return line

@@ -45,13 +45,19 @@ def compressed_back(path: Path) -> bytes:
 
 
 @pytest.mark.parametrize("rows", [ROWS, b"1\n", b"\n", b""], ids=["many", "one", "an empty one", "none"])
-def test_rows_come_back_whole_and_say_where_they_were(rows: bytes, tmp_path: Path) -> None:
-    blocks = list(compressed.rows(tmp_path, file_of(tmp_path, packed(rows + END))))
-    assert b"".join(block.data for block in blocks) == rows
-    assert all(block.data.endswith(b"\n") for block in blocks)
-    lines = [block.data.count(b"\n") for block in blocks]
-    assert [(block.line, block.lines) for block in blocks] == [(1 + sum(lines[:n]), count) for n, count in enumerate(lines)]
+def test_rows_come_back_whole_in_the_same_parts_each_time(rows: bytes, tmp_path: Path) -> None:
+    file = file_of(tmp_path, packed(rows + END))
+    blocks = list(compressed.rows(tmp_path, file))
+    assert b"".join(blocks) == rows
+    assert all(block.endswith(b"\n") for block in blocks)
     assert (len(blocks) > 3) is (rows == ROWS)
+    assert list(compressed.rows(tmp_path, file)) == blocks
+
+
+def test_a_row_that_is_longer_than_what_is_read_at_a_time_stays_whole(tmp_path: Path) -> None:
+    rows = b"%d\t" % 1 + b"x" * (3 << 20) + b"\n2\ty\n"
+    blocks = list(compressed.rows(tmp_path, file_of(tmp_path, packed(rows + END))))
+    assert (b"".join(blocks), all(block.endswith(b"\n") for block in blocks)) == (rows, True)
 
 
 DAMAGED: dict[str, tuple[Callable[[], bytes], str]] = {
@@ -61,7 +67,6 @@ DAMAGED: dict[str, tuple[Callable[[], bytes], str]] = {
     "empty": (lambda: packed(b""), "end_marker"),
     "followed by more rows": (lambda: packed(ROWS + END + b"1\n"), "end_marker"),
     "followed by a byte": (lambda: packed(ROWS + END + b"x"), "end_marker"),
-    "twice": (lambda: packed(ROWS + END) * 2, "end_marker"),
     "truncated": (lambda: packed(ROWS + END)[:-1000], "file_unreadable"),
     "flipped": (lambda: flipped(30_000)(packed(ROWS + END)), "file_unreadable"),
     "followed by bytes that are not compressed": (lambda: packed(ROWS + END) + b"rest", "file_unreadable"),
@@ -76,6 +81,37 @@ def test_a_file_is_not_taken_when_it_is(name: str, tmp_path: Path) -> None:
     with pytest.raises(compressed.DamagedFileError) as refused:
         list(compressed.rows(tmp_path, file_of(tmp_path, make())))
     assert (refused.value.kind, refused.value.path) == (kind, NAME)
+
+
+def several(directory: Path, parts: dict[str, bytes]) -> list[BackupFile]:
+    """Files of these compressed bytes, all described as holding their names as rows."""
+    found = []
+    for name, data in parts.items():
+        (directory / name).write_bytes(data)
+        held = name.encode() + b"\n" + END
+        found.append(BackupFile(name, len(data), hashlib.sha256(data).hexdigest(), len(held), hashlib.sha256(held).hexdigest()))
+    return found
+
+
+def whole(name: str) -> bytes:
+    return packed(name.encode() + b"\n" + END)
+
+
+def test_small_files_are_read_together(tmp_path: Path) -> None:
+    names = ["1.dat.zst", "-2.dat.zst", "3.dat.zst"]
+    files = several(tmp_path, {name: whole(name) for name in names})
+    assert list(compressed.small_rows(tmp_path, files)) == [(file, file.path.encode() + b"\n") for file in files]
+
+
+@pytest.mark.parametrize("name", [name for name in DAMAGED if name != "empty"])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_of_small_files_the_damaged_one_is_named(place: int, name: str, tmp_path: Path) -> None:
+    names = ["1.dat.zst", "2.dat.zst", "3.dat.zst"]
+    parts = {one: whole(one) for one in names}
+    parts[names[place]] = DAMAGED[name][0]()
+    with pytest.raises(compressed.DamagedFileError) as refused:
+        list(compressed.small_rows(tmp_path, several(tmp_path, parts)))
+    assert refused.value.path == names[place]
 
 
 def test_what_the_manifest_says_is_compared(tmp_path: Path) -> None:
