@@ -18,7 +18,7 @@ from .order import Order, Outcome, moment
 
 def judge_age(order: Order, repository: Repository, outcome: Outcome) -> None:
     """Of the newest copy; where nobody answered, of the newest that was copied by what the records say."""
-    newest = outcome.kept[-1] if outcome.kept else _remembered(order, repository)
+    newest = outcome.kept[-1] if outcome.kept else max(repository.records().copies(order.rclone.remote), default="")
     if newest:
         outcome.offsite_age_seconds = round((datetime.now(UTC) - moment(newest)).total_seconds(), 3)
     allowed = order.max_age_seconds
@@ -27,14 +27,6 @@ def judge_age(order: Order, repository: Repository, outcome: Outcome) -> None:
         remedy = "See the other findings for what is in the way. Until then the backups here are all there is."
         text = f"the newest copy off-site is too old; {allowed:g} seconds are allowed"
         outcome.findings.append(Finding("offsite_too_old", "critical", order.rclone.remote, text, evidence, remedy))
-
-
-def _remembered(order: Order, repository: Repository) -> str:
-    names: set[str] = set()
-    for entry in repository.records().of("offsite"):
-        if entry.get("remote") == order.rclone.remote:
-            (names.add if entry.get("did") == "copied" else names.discard)(str(entry.get("backup")))
-    return max(names, default="")
 
 
 def write_gauges(order: Order, outcome: Outcome) -> None:

@@ -94,6 +94,14 @@ class Records:
         restored = _restored([entry for _is_proof, entry in self._verdicts.get(backup, ())])
         return bool(restored) and restored[-1]["verdict"] == "failed"
 
+    def copies(self, remote: str) -> set[str]:
+        """Backups that have a copy in a place elsewhere, by what was done."""
+        names: set[str] = set()
+        for entry in self.of("offsite"):
+            if entry.get("remote") == remote:
+                (names.add if entry.get("did") == "copied" else names.discard)(str(entry.get("backup")))
+        return names
+
     def contradiction(self, anchor: Head) -> str:
         """Why these are not the records that once had this head; empty where they are."""
         if anchor.length == 0:

@@ -27,7 +27,7 @@ PARTS = {
     "certificates": "Certificates",
 }
 # Parts that not every stack has; one that is not given is not missed.
-_OTHERS = {"search": "Search engine"}
+_OTHERS = {"backups": "Backups", "search": "Search engine"}
 SEVERITIES = ("critical", "warning", "info")
 State = Literal["healthy", "findings", "could_not_check"]
 Verdict = Literal["healthy", "warning", "could_not_check", "critical"]

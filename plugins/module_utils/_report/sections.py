@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from . import plots, search
+from . import backups, plots, search
 from .tables import facts, table
 from .words import UNKNOWN, cores, moment, number, plural, seconds, share, size, text
 
@@ -252,6 +252,7 @@ FACTS: Mapping[str, Callable[[Data], str]] = {
     "api_log": lambda data: f"{plural(data['errors'], 'error')} in {plural(data['looked_at'], 'line')}",
     "jobs": lambda data: plural(len(data["schedules"]), "schedule"),
     "certificates": lambda data: f"{data['certificates'][0]['days_left']:.0f} days at least" if data["certificates"] else "",
+    "backups": backups.fact,
     "search": search.fact,
 }
 BODIES: Mapping[str, Callable[[Data], str]] = {
@@ -265,5 +266,6 @@ BODIES: Mapping[str, Callable[[Data], str]] = {
     "api_log": _api_log,
     "jobs": _jobs,
     "certificates": _certificates,
+    "backups": backups.body,
     "search": search.body,
 }
