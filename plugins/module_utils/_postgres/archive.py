@@ -102,10 +102,10 @@ def _listed(programs: Programs, directory: Path, section: str, deadline: Deadlin
 
 
 def _is_grant(line: str) -> bool:
-    return _described(line).startswith(_GRANTS)
+    return described(line).startswith(_GRANTS)
 
 
-def _described(line: str) -> str:
+def described(line: str) -> str:
     """What follows the numbers of an entry."""
     match = _ENTRY.match(line)
     return match[1] if match else ""
@@ -114,7 +114,7 @@ def _described(line: str) -> str:
 def _printed(programs: Programs, directory: Path, lines: Sequence[str], deadline: Deadline) -> bytes:
     """What pg_restore prints for the files of rows; names in it are in the encoding of the database."""
     wanted = directory / "list"
-    wanted.write_text("".join(f"{line}\n" for line in lines if _described(line).startswith(_ROWS)))
+    wanted.write_text("".join(f"{line}\n" for line in lines if described(line).startswith(_ROWS)))
     argv = [programs["pg_restore"], f"--use-list={wanted}", "--file=-", str(directory)]
     with output(argv, "The dump cannot be read back", inherit=False) as stream:
         said = bytearray()

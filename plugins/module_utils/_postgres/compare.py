@@ -15,7 +15,7 @@ from .answer import Answer
 from .content import Question, Questions
 from .contents import Entry, EntryDifference, differences, entries
 from .manifest import Manifest
-from .reading import Opened, answers, known
+from .reading import Opened, known, reading
 from .table_content import KnownAnswer, TableContent
 
 with declare("psycopg", minimum="3.1"):
@@ -55,13 +55,21 @@ class Comparison:
 
 
 def tables(
-    expected: Sequence[TableContent], present: Sequence[Question], opened: Opened, jobs: int, advance: Callable[[float], None]
+    expected: Sequence[TableContent],
+    present: Sequence[Question],
+    opened: Opened,
+    jobs: int,
+    advance: Callable[[float], None],
+    *,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> Comparison:
-    """The content of every table that is present, by the query that its backup was asked with."""
+    """The content of every table that is present, by the query that its backup was asked with; C(meanwhile) is done while they are read."""
     there = {question.identity: question for question in present}
     wanted = {table.identity: table for table in expected}
     asked = [replace(there[table.identity], query=table.query) for table in expected if table.identity in there]
-    found = answers(asked, opened, jobs, advance)
+    with reading(asked, opened, jobs) as running:
+        meanwhile()
+        found = running.finished(advance)
     strangers = sorted(there.keys() - wanted.keys())
     differing = [
         EntryDifference("table_missing", name, f"{wanted[name].rows} rows", "no such table") for name in wanted if name not in found

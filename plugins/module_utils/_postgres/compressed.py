@@ -64,17 +64,37 @@ def holds_data(name: str) -> bool:
     return bool(_DATA.match(name))
 
 
+class Description:
+    """What a file holds, told part by part."""
+
+    def __init__(self) -> None:
+        self._digest, self._size, self._tail = hashlib.sha256(), 0, b""
+
+    def add(self, chunk: bytes) -> None:
+        self._digest.update(chunk)
+        self._size += len(chunk)
+        self._tail = (self._tail + chunk)[-_TAIL_BYTES:] if len(chunk) < _TAIL_BYTES else chunk[-_TAIL_BYTES:]
+
+    def plain(self, name: str) -> Plain:
+        """Of the whole file of this name; rows without their end marker are an error."""
+        if _ROWS.match(name) and _ended(self._tail, begins=self._size <= len(self._tail)) is None:
+            raise _without_end(name)
+        return Plain(self._size, self._digest.hexdigest())
+
+
 def described(path: Path) -> Plain:
     """A plain file; rows without their end marker are an error."""
-    digest, size, tail = hashlib.sha256(), 0, b""
+    found = Description()
     with path.open("rb") as stream:
-        while chunk := stream.read(_BLOCK_BYTES):
-            digest.update(chunk)
-            size += len(chunk)
-            tail = (tail + chunk)[-_TAIL_BYTES:]
-    if _ROWS.match(path.name) and _ended(tail, begins=size <= len(tail)) is None:
-        raise _without_end(path.name)
-    return Plain(size, digest.hexdigest())
+        for chunk in chunks(stream):
+            found.add(chunk)
+    return found.plain(path.name)
+
+
+def chunks(stream: IO[bytes]) -> Iterator[bytes]:
+    """What there is to read of it now."""
+    while chunk := stream.read(_BLOCK_BYTES):
+        yield chunk
 
 
 def opened(directory: Path, file: BackupFile) -> Iterator[bytes]:
@@ -82,7 +102,7 @@ def opened(directory: Path, file: BackupFile) -> Iterator[bytes]:
     digest, size = hashlib.sha256(), 0
     try:
         with _decompressed(directory, [file]) as stream:
-            while chunk := stream.read(_BLOCK_BYTES):
+            for chunk in chunks(stream):
                 digest.update(chunk)
                 size += len(chunk)
                 yield chunk

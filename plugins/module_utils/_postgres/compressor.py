@@ -1,7 +1,7 @@
 # Copyright: Endpoint Statistics Operations contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Each file of a dump is compressed as soon as pg_dump has closed it, while the dump goes on.
+"""Each file of a dump is compressed while the dump goes on: a large one as it grows, the others as soon as pg_dump has closed them.
 
 A file is finished when no process of the dump has it open: pg_dump opens each once, and never again. Its plain bytes go only when zstd
 has ended well, and what they were stays in the manifest.
@@ -15,15 +15,17 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from .._deadline import Deadline
 from .._process import run
 from .compressed import SUFFIX, Plain, described, holds_data
+from .growing import Growing
 
 _PROCESSES = Path("/proc")
 # Files that one call of zstd takes.
 _MOST = 200
+_LARGE_BYTES = 16 << 20
 _SESSION_FIELD = 3
 _WATCH_SECONDS = 0.5
 _REMEDY = "What zstd says tells what it lacks; where no space is left, give the directory of backups more room."
@@ -31,7 +33,7 @@ _REMEDY = "What zstd says tells what it lacks; where no space is left, give the 
 
 @dataclass
 class Compressor:
-    """One dump being compressed, by a thread that reads and a zstd of several; C(plain) is what the files held, by their new names."""
+    """One dump being compressed, by zstds of several threads; C(plain) is what the files held, by their new names."""
 
     program: str
     directory: Path
@@ -42,15 +44,18 @@ class Compressor:
     _session: int = 0
     _taken: set[Path] = field(default_factory=set)
     _works: list[Future[None]] = field(default_factory=list)
+    _growing: dict[Path, Growing] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        # The order of the works is that of the files; zstd itself uses several threads.
-        self._pool = ThreadPoolExecutor(1)
+        # One for what is finished, and one for each file that pg_dump writes at a time.
+        self._pool = ThreadPoolExecutor(1 + self.threads)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None:
+        for growing in self._growing.values():
+            growing.give_up()
         self._pool.shutdown(cancel_futures=True)
 
     def follow(self, session: int) -> None:
@@ -64,7 +69,9 @@ class Compressor:
         # Asked after the list was made: what is in it and not open any more was closed.
         open_files = _open_files(self._session)
         if open_files is not None:
-            self._take(path for path, status in present.items() if (status.st_dev, status.st_ino) not in open_files)
+            closed = {path for path, status in present.items() if (status.st_dev, status.st_ino) not in open_files}
+            self._take(closed)
+            self._follow(path for path, status in present.items() if path not in closed and status.st_size >= _LARGE_BYTES)
         compressed = list(self.plain.values())
         gone = {self.directory / name.removesuffix(SUFFIX) for name in list(self.plain)}
         return sum(plain.bytes for plain in compressed) + sum(status.st_size for path, status in present.items() if path not in gone)
@@ -78,9 +85,18 @@ class Compressor:
         return self.plain
 
     def _take(self, paths: Iterable[Path]) -> None:
-        fresh = sorted(set(paths) - self._taken)
+        finished = set(paths)
+        for path in finished & self._growing.keys():
+            self._growing[path].finish()
+        fresh = sorted(finished - self._taken)
         self._taken.update(fresh)
         self._works += [self._pool.submit(self._compress, fresh[first : first + _MOST]) for first in range(0, len(fresh), _MOST)]
+
+    def _follow(self, paths: Iterable[Path]) -> None:
+        for path in sorted(set(paths) - self._taken):
+            self._taken.add(path)
+            self._growing[path] = Growing(path)
+            self._works.append(self._pool.submit(self._compress_growing, self._growing[path]))
 
     def _raise(self) -> None:
         for work in self._works:
@@ -89,14 +105,25 @@ class Compressor:
 
     def _compress(self, paths: list[Path]) -> None:
         """Hashed by this thread while zstd, which is given all at once, compresses."""
-        argv = [self.program, "--quiet", f"-{self.level}", f"--threads={self.threads}", "--", *map(str, paths)]
         with ThreadPoolExecutor(1) as pool:
-            done = pool.submit(run, argv, timeout_seconds=self.deadline.left(), environment={}, inherit=False)
+            done = pool.submit(self._zstd, "--", *map(str, paths))
             plain = {path: described(path) for path in paths}
-            done.result().check("The dump failed: its files could not be compressed", remedy=_REMEDY)
+            done.result()
         for path, what in plain.items():
-            self.plain[path.name + SUFFIX] = what
-            path.unlink()
+            self._replaced(path, what)
+
+    def _compress_growing(self, growing: Growing) -> None:
+        self._zstd("-o", f"{growing.path}{SUFFIX}", feed=growing.feed)
+        self._replaced(growing.path, growing.description.plain(growing.path.name))
+
+    def _zstd(self, *arguments: str, **options: Any) -> None:
+        argv = [self.program, "--quiet", f"-{self.level}", f"--threads={self.threads}", *arguments]
+        done = run(argv, timeout_seconds=self.deadline.left(), environment={}, inherit=False, **options)
+        done.check("The dump failed: its files could not be compressed", remedy=_REMEDY)
+
+    def _replaced(self, path: Path, what: Plain) -> None:
+        self.plain[path.name + SUFFIX] = what
+        path.unlink()
 
 
 def _present(directory: Path) -> dict[Path, os.stat_result]:

@@ -40,6 +40,7 @@ from .load_error import LoadError
 from .manifest import Manifest, ManifestError
 from .programs import Programs
 from .programs import found as programs_of
+from .reading import Opened
 
 LEVELS = CHECKSUM, DATA, CONSTRAINTS, FULL = ("checksum", "data", "constraints", "full")
 _MOST_NICENESS = 19
@@ -134,6 +135,15 @@ def judged(progress: Progress, look: Callable[[Seen], None]) -> Seen:
     elif seen.reason:
         seen.verdict = UNKNOWN
     return seen
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """Rows that were loaded, what follows them, and the name of the copy without rows, empty for none."""
+
+    dump: archive.Archive
+    following: indexes.Following
+    twin: str
 
 
 @dataclass(frozen=True)
@@ -255,25 +265,35 @@ class _Examination:
             load.create_database(connection, facts)
         return True
 
-    def _loaded(self, loader: load.Loader, opened: archive.Archive) -> compare.Twin:
-        """As far as the level says; gives what was made in a copy that has no rows."""
-        facts = self.manifest.database
-        self.progress.phase("restore", facts.size_bytes, "bytes")
+    def _loaded(self, loader: load.Loader, opened: archive.Archive) -> _Loaded:
+        """The rows, and a copy that has none of them where the level wants one."""
+        self.progress.phase("restore", self.manifest.database.size_bytes, "bytes")
         following = self._following(loader, opened)
+        twin = f"twin_{secrets.token_hex(4)}" if following.parsed else ""
         with self._session(loader, "template1") as connection:
-            question = "SELECT pg_database_size(%s) AS bytes"
+            how = load.How(self.asked.jobs, self._growing(connection), fleeting=True, twin=twin)
+            loader.load(opened, self.manifest.database.name, how)
+        return _Loaded(opened, following, twin)
 
-            def watch() -> None:
-                self.progress.advance(min(connection.execute(question, [facts.name]).fetchone()["bytes"], facts.size_bytes))
-
-            twin = f"twin_{secrets.token_hex(4)}" if following.parsed else ""
-            how = load.How(self.asked.jobs, watch, fleeting=True, twin=twin)
-            loader.load(opened, facts.name, how)
-            self.progress.phase("indexes", facts.size_bytes, "bytes")
-            loader.finish(opened, following.built, facts.name, how)
-            loader.finish(opened, following.parsed, twin, how)
+    def _indexed(self, loader: load.Loader, loaded: _Loaded, connection: Any) -> compare.Twin:
+        """As far as the level says; gives what was made in a copy that has no rows."""
+        self.progress.phase("indexes", self.manifest.database.size_bytes, "bytes")
+        how, following = load.How(self.asked.jobs, self._growing(connection)), loaded.following
+        for lines in following.stages:
+            loader.finish(loaded.dump, lines, self.manifest.database.name, how)
+        loader.finish(loaded.dump, following.parsed, loaded.twin, how)
         self.seen.checked["indexes_parsed"] = following.parsed_indexes
-        return compare.Twin(following.parsed_entries, loader.structure(twin) if twin else "")
+        return compare.Twin(following.parsed_entries, loader.structure(loaded.twin) if loaded.twin else "")
+
+    def _growing(self, connection: Any) -> Callable[[], None]:
+        """Tells how far it is by the size of the database."""
+        facts = self.manifest.database
+
+        def watch() -> None:
+            size = connection.execute("SELECT pg_database_size(%s) AS bytes", [facts.name]).fetchone()["bytes"]
+            self._advance(min(size, facts.size_bytes))
+
+        return watch
 
     def _roles(self) -> str | None:
         """The statements that make the roles; none where they are encrypted and nobody gave the identity."""
@@ -291,7 +311,9 @@ class _Examination:
             return indexes.breakable(opened, loader.programs, self.deadline)
         return indexes.everything(opened) if self.asked.level == FULL else indexes.Following(())
 
-    def _compared(self, loader: load.Loader, statements: str, twin: compare.Twin) -> None:
+    def _compared(self, loader: load.Loader, statements: str, loaded: _Loaded) -> None:
+        """Rows are read while indexes are made, as neither uses all of a machine."""
+
         def opened() -> AbstractContextManager[Any]:
             return self._session(loader, self.manifest.database.name)
 
@@ -300,19 +322,13 @@ class _Examination:
                 cause = f"samples of {', '.join(otherwise)}"
                 raise scratch.NoScratchError("The scratch server computes otherwise than the one that was backed up", cause=cause)
         with opened() as connection:
-            present = snapshot.asked(connection)
-            self.progress.phase("rows", sum(question.bytes for question in present.all), "bytes")
-            tables = compare.tables(self.manifest.tables, present.tables, opened, self.asked.jobs, self._advance)
-            self.seen.add(tables, "tables")
-            self.seen.checked["rows"] += tables.rows
-            self.seen.odd += tables.odd
-            what = [content.LARGE_OBJECTS, *([] if self.asked.level == DATA else [content.LARGE_OBJECT_RIGHTS])]
-            self.seen.differences += compare.large_objects(self.manifest, present, opened, what).differences
-            if self.asked.level == FULL:
-                self.seen.add(compare.views(connection, self.manifest), "views")
+            twin = self._content(loader, loaded, connection, opened)
             self.progress.phase("sequences")
             self.seen.add(compare.sequences(connection, statements, self._advance), "sequences")
-            self.seen.odd += [*compare.behind(connection, self._advance), *compare.since_snapshot(self.manifest, statements)]
+            self.seen.odd += compare.since_snapshot(self.manifest, statements)
+            if self.asked.level != DATA:
+                # Without their indexes, tables would be read once more for it.
+                self.seen.odd += compare.behind(connection, self._advance)
         if self.asked.level == DATA:
             return
         self.progress.phase("structure")
@@ -320,8 +336,26 @@ class _Examination:
         self.seen.differences += structure.differences
         if self.asked.amcheck:
             self.progress.phase("amcheck")
-            with self._session(loader, self.manifest.database.name) as connection:
+            with opened() as connection:
                 self.seen.add(amcheck.examined(connection, self._advance), "relations_examined")
+
+    def _content(self, loader: load.Loader, loaded: _Loaded, connection: Any, opened: Opened) -> compare.Twin:
+        twins: list[compare.Twin] = []
+        present = snapshot.asked(connection)
+
+        def meanwhile() -> None:
+            twins.append(self._indexed(loader, loaded, connection))
+            self.progress.phase("rows", sum(question.bytes for question in present.all), "bytes")
+
+        tables = compare.tables(self.manifest.tables, present.tables, opened, self.asked.jobs, self._advance, meanwhile=meanwhile)
+        self.seen.add(tables, "tables")
+        self.seen.checked["rows"] += tables.rows
+        self.seen.odd += tables.odd
+        what = [content.LARGE_OBJECTS, *([] if self.asked.level == DATA else [content.LARGE_OBJECT_RIGHTS])]
+        self.seen.differences += compare.large_objects(self.manifest, present, opened, what).differences
+        if self.asked.level == FULL:
+            self.seen.add(compare.views(connection, self.manifest), "views")
+        return twins[0]
 
     def complete(self) -> None:
         """What was not looked at is not good."""

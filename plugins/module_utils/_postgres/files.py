@@ -6,16 +6,25 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import stat
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from .contents import EntryDifference
 from .dump import DUMP, ENCRYPTED_GLOBALS, GLOBALS
 from .manifest import FILE_NAME, BackupFile, Manifest, hash_file
 
+_POLL_SECONDS = 0.1
 NEEDED = ((f"{DUMP}/toc.dat",), (GLOBALS, ENCRYPTED_GLOBALS))
+
+
+class _EndedError(Exception):
+    """Nobody wants to know any more."""
 
 
 @dataclass
@@ -30,10 +39,10 @@ class FilesSeen:
 def compare(directory: Path, manifest: Manifest, advance: Callable[[float], None] | None = None) -> FilesSeen:
     """Every file is there, whole, and no other one. With `advance`, which is told the bytes that are done, each is read as well."""
     seen = FilesSeen()
-    for file in manifest.files:
-        seen.differences += _differences(directory, file, _reading(advance, seen.bytes) if advance else None)
+    for differences in _all(directory, manifest.files, advance):
+        seen.differences += differences
         seen.files += 1
-        seen.bytes += file.bytes if advance else 0
+    seen.bytes = manifest.bytes if advance else 0
     named = {file.path for file in manifest.files}
     seen.differences += [
         EntryDifference("file_missing", names[0], "a file that the manifest names", "none") for names in NEEDED if named.isdisjoint(names)
@@ -54,8 +63,29 @@ def fingerprint(directory: Path) -> str:
     return digest.hexdigest()
 
 
-def _reading(advance: Callable[[float], None], before: int) -> Callable[[int], None]:
-    return lambda done: advance(before + done)
+def _all(directory: Path, files: Sequence[BackupFile], advance: Callable[[float], None] | None) -> Iterator[list[EntryDifference]]:
+    """What is wrong with each, in their order; all processors read."""
+    done, ended = dict.fromkeys((file.path for file in files), 0), threading.Event()
+
+    def reading(path: str, size: int) -> None:
+        done[path] = size
+        if ended.is_set():
+            raise _EndedError
+
+    def look(file: BackupFile) -> list[EntryDifference]:
+        return list(_differences(directory, file, partial(reading, file.path) if advance else None))
+
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        works = [pool.submit(look, file) for file in files]
+        try:
+            while wait(works, timeout=_POLL_SECONDS).not_done:
+                if advance:
+                    advance(sum(done.values()))
+        except BaseException:
+            ended.set()
+            pool.shutdown(cancel_futures=True)
+            raise
+    yield from (work.result() for work in works)
 
 
 def _differences(directory: Path, file: BackupFile, reading: Callable[[int], None] | None) -> Iterator[EntryDifference]:

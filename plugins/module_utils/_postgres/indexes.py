@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from .._deadline import Deadline
 from .._process import run
-from .archive import POST_DATA, Archive
+from .archive import POST_DATA, Archive, described
 from .programs import Programs
 
 _ENTRY = re.compile(
@@ -41,6 +41,13 @@ class Following:
     parsed: Sequence[str] = ()
     parsed_entries: frozenset[str] = frozenset()
     parsed_indexes: int = 0
+
+    @property
+    def stages(self) -> Sequence[Sequence[str]]:
+        """What is built, one after the other: indexes, which leave their tables to readers, then what keeps readers away."""
+        first = [line for line in self.built if described(line).startswith(f"{_INDEX} ") and not described(line).startswith(_ATTACHED)]
+        known = set(first)
+        return first, [line for line in self.built if line not in known]
 
 
 @dataclass(frozen=True)

@@ -183,7 +183,7 @@ def timeout(deadline: Deadline) -> int:
 
 def settings(directory: Path, needs: Needs, memory_bytes: int) -> dict[str, str]:
     """Fast, silent and good for nothing that shall survive a crash."""
-    sessions, mebibytes = needs.jobs + 8, memory_bytes >> 20
+    sessions, mebibytes = 2 * needs.jobs + 8, memory_bytes >> 20
     return {
         "listen_addresses": "",
         "port": str(_PORT),

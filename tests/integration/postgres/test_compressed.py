@@ -148,6 +148,34 @@ def test_a_file_is_compressed_when_nobody_of_the_dump_has_it_open(tmp_path: Path
     assert work.plain["2.dat.zst"] == compressed.Plain(len(ROWS + END), hashlib.sha256(ROWS + END).hexdigest())
 
 
+def test_a_large_file_is_compressed_while_it_grows(tmp_path: Path) -> None:
+    rows = ROWS * 5
+    (tmp_path / "1.dat").write_bytes(rows)
+    script = f"exec 3>>{tmp_path}/1.dat; echo open; read line; printf '%s\\n\\n\\n' '\\.' >&3; echo; read line"
+    argv, piped = ["bash", "-c", script], subprocess.PIPE
+    with compressor(tmp_path) as work, subprocess.Popen(argv, start_new_session=True, text=True, stdin=piped, stdout=piped) as dump:
+        assert (dump.stdin, dump.stdout) != (None, None)
+        assert dump.stdout.readline() == "open\n"
+        work.follow(dump.pid)
+        work.look()
+        servers.wait_until((tmp_path / "1.dat.zst").exists, "compressed file")
+        assert work.plain == {}
+        dump.communicate("\n\n")
+        assert work.finish(lambda: None) == {"1.dat.zst": compressed.Plain(len(rows + END), hashlib.sha256(rows + END).hexdigest())}
+    assert compressed_back(tmp_path / "1.dat.zst") == rows + END
+    assert not (tmp_path / "1.dat").exists()
+
+
+def test_a_dump_that_fails_leaves_no_zstd_waiting_for_its_file(tmp_path: Path) -> None:
+    (tmp_path / "1.dat").write_bytes(ROWS * 5)
+    with compressor(tmp_path) as work, (tmp_path / "1.dat").open("ab"):
+        work.follow(os.getsid(0))
+        work.look()
+        servers.wait_until((tmp_path / "1.dat.zst").exists, "compressed file")
+    assert work.plain == {}
+    assert (tmp_path / "1.dat").read_bytes() == ROWS * 5
+
+
 @pytest.mark.parametrize("rows", [ROWS, b"", ROWS + END + b"more\n"], ids=["cut", "empty", "followed"])
 def test_a_dump_that_lacks_an_end_marker_is_no_backup(rows: bytes, tmp_path: Path) -> None:
     (tmp_path / "1.dat").write_bytes(rows)

@@ -81,3 +81,16 @@ def test_what_something_else_needs_is_built_and_so_is_what_is_tied_to_it() -> No
         (4, "1", "rule", "RULE", "CREATE RULE needs AS ON INSERT TO public.t DO NOTHING;"),
     )
     assert numbers(divided(lines(1, 2, 3, 4), said)) == (["1", "2", "3", "4"], [])
+
+
+def test_indexes_that_readers_do_not_mind_come_first() -> None:
+    kinds = [
+        "CONSTRAINT public t key o",
+        "INDEX public one o",
+        "INDEX ATTACH public one o",
+        "INDEX public two o",
+        "FK CONSTRAINT public t f o",
+    ]
+    made = [f"{number}; 1259 {number} {kind}" for number, kind in enumerate(kinds)]
+    first, then = Following(made).stages
+    assert (first, then) == ([made[1], made[3]], [made[0], made[2], made[4]])
