@@ -25,7 +25,7 @@ _VERIFICATIONS = ROOT / "tests" / "integration" / "postgres"
 ALSO: Mapping[str, Sequence[Path]] = {
     "mutation": [
         _VERIFICATIONS / f"test_{name}.py"
-        for name in ("compressed", "content", "levels", "signed", "verify_damaged", "verify_foreign", "verify_healthy")
+        for name in ("buckets", "compressed", "content", "levels", "signed", "verify_damaged", "verify_foreign", "verify_healthy")
     ],
 }
 

@@ -78,6 +78,15 @@ options:
       - The role needs C(SELECT) on C(pg_catalog.pg_authid), which members of C(pg_read_all_data) have.
     type: bool
     default: false
+  bucket_sums:
+    description:
+      - Into how many parts each table is cut, so that a verification can tell which rows of a table differ; from 2 to 1024, or 0 for not.
+      - A table whose primary key, or other unique key without nulls, begins with an integer, a date, a timestamp or a UUID is cut into
+        ranges of that column, about as large as each other. One with another key is cut by a hash of it, one without a key is not cut.
+      - The verdict does not depend on it. Reading the tables takes longer; a manifest has at most 65536 parts in all, which
+        tables share.
+    type: int
+    default: 0
   metrics_path:
     description: File for a Prometheus text collector, written after a backup was made; empty writes none.
     type: path
@@ -271,6 +280,7 @@ NUMBERS = {
     "lock_wait_seconds": 0,
     "table_lock_timeout_seconds": 60,
     "dump_timeout_seconds": 7200,
+    "bucket_sums": 0,
 }
 
 

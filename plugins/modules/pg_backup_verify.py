@@ -232,7 +232,9 @@ reason:
   sample: ""
 differences:
   description:
-    - What is otherwise than the manifest says, each with C(kind), C(subject), C(expected) and C(found).
+    - What is otherwise than the manifest says, each with C(kind), C(subject), C(expected), C(found) and C(ranges).
+    - The C(ranges) are those of rows of a table among which some differ, each with C(rows) in words, C(expected_rows), C(found_rows) and
+      the C(query) that shows them. They are told for C(rows) and C(content) where the backup was made with C(bucket_sums), else empty.
     - The C(kind) is one of C(manifest), C(signature), C(signature_missing), C(other_backup), C(other_database), C(other_server),
       C(file_missing), C(file_unexpected), C(file_size), C(file_content), C(file_unreadable), C(end_marker), C(dump_unreadable),
       C(entry_missing), C(entry_unexpected), C(entry_changed), C(dump_empty), C(dump_cut), C(roles), C(role_missing), C(restore),
@@ -241,7 +243,16 @@ differences:
   returned: always
   type: list
   elements: dict
-  sample: [{"kind": "rows", "subject": "public.requests", "expected": "250000 rows", "found": "249999 rows"}]
+  sample:
+    - kind: rows
+      subject: public.requests
+      expected: 250000 rows
+      found: 249999 rows
+      ranges:
+        - rows: id 117188 to 118164
+          expected_rows: 977
+          found_rows: 976
+          query: SELECT * FROM ONLY "public"."requests" AS r WHERE r."id" >= 117188 AND r."id" < 118165 ORDER BY r."id"
 checked:
   description:
     - How many of each were looked at. C(indexes_parsed) are those that level V(constraints) has made on an empty copy of their tables

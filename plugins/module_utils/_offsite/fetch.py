@@ -110,7 +110,7 @@ def _refuse_differing(path: Path, manifest: Manifest, progress: Progress, summar
         if not keep:
             shutil.rmtree(path, ignore_errors=True)
         first = differences[0]
-        cause = f"{first.kind} {first.subject}: expected {first.expected}, found {first.found} ({len(differences)} in all)"
+        cause = f"{first.line} ({len(differences)} in all)"
         raise OpsError(summary, where=str(path), cause=cause, remedy="Fetch another backup, or into another directory.")
 
 

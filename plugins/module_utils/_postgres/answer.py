@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from .table_content import Buckets
 
 # Everything that the text of a value depends on; it never leaves the server, so the encoding of the client does not matter.
 SETTINGS = {
@@ -34,6 +36,7 @@ class Answer:
     rows: int
     sums: tuple[str, ...]
     generated: tuple[str, ...] = ()
+    buckets: Buckets | None = None
 
     def __add__(self, other: Answer) -> Answer:
         """Of two parts of a table."""
@@ -42,14 +45,22 @@ class Answer:
 
 def ask(connection: Any, query: str) -> Answer:
     """One table's answer, in a session that is pinned."""
-    row = connection.execute(query).fetchone()
-    sums = [tuple(str(int(row[f"{of}{which}"])) for which in ("first", "second")) for of in ("", "generated_") if f"{of}first" in row]
-    return Answer(int(row["rows"]), *sums)
+    return _read(connection.execute(query).fetchone())
+
+
+def ask_parts(connection: Any, query: str) -> dict[int, Answer]:
+    """The answers of the parts of a table that have rows, by their numbers."""
+    return {int(row["bucket"]): _read(row) for row in connection.execute(query)}
 
 
 def pin(connection: Any) -> None:
     """Make a session's answers the same everywhere."""
     connection.execute(_PIN, [list(SETTINGS), list(SETTINGS.values())])
+
+
+def _read(row: Mapping[str, Any]) -> Answer:
+    sums = [tuple(str(int(row[f"{of}{which}"])) for which in ("first", "second")) for of in ("", "generated_") if f"{of}first" in row]
+    return Answer(int(row["rows"]), sums[0], sums[1] if len(sums) > 1 else ())
 
 
 def _added(one: Sequence[str], other: Sequence[str]) -> tuple[str, ...]:

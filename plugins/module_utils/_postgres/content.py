@@ -14,8 +14,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .answer import Answer
-from .forms import TYPES, Type, Types
+from .answer import Answer, ask
+from .buckets import ONCE, Divider, dividers
+from .forms import TYPES, Type, Types, quoted
 from .table_content import TableContent
 
 LARGE_OBJECTS, LARGE_OBJECT_RIGHTS = "pg_largeobject", "pg_largeobject_metadata"
@@ -59,7 +60,7 @@ SELECT hashoidextended(oid, 1) # hashtextextended(pg_get_userbyid(lomowner)::tex
 FROM pg_largeobject_metadata
 """
 _OF_LARGE_OBJECTS = {
-    name: f"SELECT (SELECT count(*) FROM pg_largeobject_metadata) AS rows, {_SUMS} FROM ({' '.join(parts.split())}) AS hashed"  # noqa: S608
+    name: f"SELECT (SELECT count(*) FROM pg_largeobject_metadata) AS rows, {_SUMS} FROM ({ONCE}{' '.join(parts.split())}) AS hashed"  # noqa: S608
     for name, parts in {LARGE_OBJECTS: _BYTES, LARGE_OBJECT_RIGHTS: _RIGHTS}.items()
 }
 _ABOUT_LARGE_OBJECTS = """
@@ -77,10 +78,15 @@ class Question:
     group: str
     query: str
     bytes: int = 0
+    divider: Divider | None = None
 
     @property
     def identity(self) -> str:
         return f"{self.schema}.{self.name}"
+
+    def ask(self, connection: Any) -> Answer:
+        """Ask it in a session that is pinned, of the parts of the table where it is divided."""
+        return self.divider.ask(connection, self.query, self.bytes) if self.divider else ask(connection, self.query)
 
 
 @dataclass(frozen=True)
@@ -101,8 +107,11 @@ class Questions:
         return (*self.tables, *self.large_objects)
 
 
-def questions(connection: Any, tables: Sequence[tuple[int, str, str]]) -> Questions:
-    """For tables that are named by their OID, schema and name: derived from the catalog, the same for the same structure."""
+def questions(connection: Any, tables: Sequence[tuple[int, str, str]], buckets: int = 0) -> Questions:
+    """For tables that are named by their OID, schema and name: derived from the catalog, the same for the same structure.
+
+    With C(buckets) those that have a key, and that rows do not leave, are also asked of up to so many parts.
+    """
     oids = [oid for oid, _schema, _name in tables]
     types = Types(Type(**row) for row in connection.execute(TYPES, [oids]))
     columns: dict[int, list[Any]] = {oid: [] for oid in oids}
@@ -110,8 +119,17 @@ def questions(connection: Any, tables: Sequence[tuple[int, str, str]]) -> Questi
         columns[row["relation"]].append(row)
     groups = {row["relation"]: f"{row['schema']}.{row['name']}" for row in connection.execute(_ROUTED, [oids])}
     sizes = {row["oid"]: row["bytes"] or 0 for row in connection.execute(_SIZES, [oids])}
+    places = {oid: f"{quoted(schema)}.{quoted(name)}" for oid, schema, name in tables}
+    divided = dividers(connection, {oid: place for oid, place in places.items() if oid not in groups}, types, buckets)
     asked = [
-        Question(schema, name, groups.get(oid, f"{schema}.{name}"), _query(types, schema, name, columns[oid]), sizes.get(oid, 0))
+        Question(
+            schema,
+            name,
+            groups.get(oid, f"{schema}.{name}"),
+            _query(types, places[oid], columns[oid]),
+            sizes.get(oid, 0),
+            divided.get(oid),
+        )
         for oid, schema, name in tables
     ]
     samples = {name: _over(f"SELECT {sql} AS hash") for name, sql in types.samples()}
@@ -132,14 +150,15 @@ def _of_large_objects(connection: Any) -> Iterator[Question]:
 
 
 def _told(question: Question, answer: Answer) -> TableContent:
-    return TableContent(question.schema, question.name, answer.rows, question.group, question.query, answer.sums, answer.generated)
+    known = (question.schema, question.name, answer.rows, question.group, question.query)
+    return TableContent(*known, answer.sums, answer.generated, answer.buckets)
 
 
-def _query(types: Types, schema: str, name: str, columns: Sequence[Any]) -> str:
+def _query(types: Types, place: str, columns: Sequence[Any]) -> str:
     hashes: dict[bool, list[str]] = {False: [], True: []}
     for seed, column in enumerate(columns, start=1):
-        hashes[column["is_generated"]].append(types.hashed(column["type"], f"r.{_quoted(column['name'])}", seed))
-    table = f"FROM ONLY {_quoted(schema)}.{_quoted(name)} AS r"
+        hashes[column["is_generated"]].append(types.hashed(column["type"], f"r.{quoted(column['name'])}", seed))
+    table = f"FROM ONLY {place} AS r"
     kept = f"SELECT {_mixed(hashes[False])} AS hash"
     return _over(f"{kept}, {_mixed(hashes[True])} AS generated {table}", _GENERATED_SUMS) if hashes[True] else _over(f"{kept} {table}")
 
@@ -149,8 +168,4 @@ def _mixed(hashes: Sequence[str]) -> str:
 
 
 def _over(rows: str, more: str = "") -> str:
-    return f"SELECT count(*) AS rows, {_SUMS}{more} FROM ({rows}) AS hashed"  # noqa: S608 - all names in it are quoted
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+    return f"SELECT count(*) AS rows, {_SUMS}{more} FROM ({ONCE}{rows}) AS hashed"  # noqa: S608 - all names in it are quoted

@@ -26,6 +26,7 @@ _TYPE = rf"(?:character varying|double precision|bit varying|time(?:stamp)?(?:\(
 _CAST = re.compile(rf"::{_TYPE}(?:\([\d,]+\))?(?:\[\])*")
 _BRACKETS = re.compile(r"[()\s]")
 _INHERITS = "\nINHERITS ("
+_SHOWN = 3
 _USUAL_METHOD = "heap"
 _STORED = ("TABLE", "MATERIALIZED VIEW")
 
@@ -48,13 +49,38 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class RowRange:
+    """Rows of a table of which some differ: in words, how many there were and are, and a query that shows them."""
+
+    rows: str
+    expected_rows: int
+    found_rows: int
+    query: str
+
+    @property
+    def line(self) -> str:
+        """In one line."""
+        if self.expected_rows != self.found_rows:
+            return f"{self.rows}: {self.expected_rows} rows expected, {self.found_rows} found"
+        return f"{self.rows}: {self.found_rows} rows, content differs"
+
+
+@dataclass(frozen=True)
 class EntryDifference:
-    """An entry that is missing, was not expected, or is otherwise."""
+    """An entry that is missing, was not expected, or is otherwise; C(ranges) are those of the rows of a table, where they are known."""
 
     kind: str
     subject: str
     expected: str
     found: str
+    ranges: tuple[RowRange, ...] = ()
+
+    @property
+    def line(self) -> str:
+        """In one line."""
+        more = f", and {len(self.ranges) - _SHOWN} more ranges" if len(self.ranges) > _SHOWN else ""
+        where = f" ({'; '.join(part.line for part in self.ranges[:_SHOWN])}{more})" if self.ranges else ""
+        return f"{self.kind} {self.subject}: expected {self.expected}, found {self.found}{where}"
 
 
 def entries(sql: str, *, exact: bool = True) -> list[Entry]:

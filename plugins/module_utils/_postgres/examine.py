@@ -27,6 +27,7 @@ from . import (
     indexes,
     load,
     manifest,
+    ranges,
     scratch,
     signing,
     snapshot,
@@ -225,6 +226,7 @@ class _Examination:
                 with archive.opened(self.path, self.manifest.files, clients, self.deadline, server.log.parent) as opened:
                     if self._prepared(loader):
                         self._compared(loader, statements, self._loaded(loader, opened))
+                        self._located(loader)
                 if self.then and not self.seen.differences:
                     self.complete()
                     self.then(loader)
@@ -357,6 +359,14 @@ class _Examination:
             self.seen.add(compare.views(connection, self.manifest), "views")
         return twins[0]
 
+    def _located(self, loader: load.Loader) -> None:
+        """Which rows of the tables that differ; that they do is known already, whatever becomes of this."""
+        try:
+            tables, database = self.manifest.tables, self.manifest.database.name
+            self.seen.differences = ranges.located(self.seen.differences, tables, lambda: self._session(loader, database))
+        except OpsError as error:
+            self.seen.note += f" (which rows, could not be told: {error.summary})"
+
     def complete(self) -> None:
         """What was not looked at is not good."""
         wanted = {"files": len(self.manifest.files), "bytes": self.manifest.bytes, "entries": len(self.manifest.entries)}
@@ -404,7 +414,7 @@ def _glance(examination: _Examination) -> None:
 def _first(differences: list[EntryDifference]) -> str:
     first = differences[0]
     others = f", and {len(differences) - 1} more" if len(differences) > 1 else ""
-    return f"{first.kind} {first.subject}: expected {first.expected}, found {first.found}{others}"
+    return f"{first.line}{others}"
 
 
 def _told(error: OpsError) -> str:

@@ -133,14 +133,23 @@ class Types:
 
     def hashed(self, oid: int, operand: str, seed: int) -> str:
         """SQL for the hash of a value of a type; NULL has one too."""
-        one = self._types[oid]
-        while one.base:
-            one = self._types[one.base]
+        one = self._unrestricted(oid)
         form = _DIRECT.get(one.name) if one.is_built_in else None
         if form is None:
             # Never a cast, which anybody can define; format also takes types and their functions whatever schema they are in.
             form, operand = _WRITTEN, f"textin({one.output}({operand}))" if one.is_built_in else f"format('%L', {operand})"
         return f"coalesce({form.format(operand, seed)}, {seed})"
+
+    def plain(self, oid: int) -> str:
+        """The name of a type of PostgreSQL itself, also where a domain restricts it; empty for another one."""
+        one = self._unrestricted(oid)
+        return one.name if one.is_built_in else ""
+
+    def _unrestricted(self, oid: int) -> Type:
+        one = self._types[oid]
+        while one.base:
+            one = self._types[one.base]
+        return one
 
     def samples(self) -> Iterator[tuple[str, str]]:
         """Each type of PostgreSQL itself among them that there is a sample of, and the SQL for the hash of that."""
@@ -148,3 +157,8 @@ class Types:
             if one.is_built_in and one.name in _SAMPLES:
                 literal = _SAMPLES[one.name].replace("'", "''")
                 yield one.name, self.hashed(one.oid, f"'{literal}'::\"{one.name}\"", 1)
+
+
+def quoted(name: str) -> str:
+    """A name as SQL has it."""
+    return '"' + name.replace('"', '""') + '"'

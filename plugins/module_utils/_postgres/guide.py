@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from string import Template
 
 from .answer import SETTINGS
+from .forms import quoted
 from .manifest import DatabaseFacts
 
 FILE_NAME = "RESTORE.md"
@@ -134,9 +135,9 @@ def text(database: DatabaseFacts, version: str, at: str, jobs: int, room: int, *
         quoted=shlex.quote(database.name),
         beside=shlex.quote(beside),
         properties=shlex.join(_properties(database)),
-        identifier=_identifier(database.name),
-        before=_identifier(f"{database.name}__before"),
-        restored=_identifier(beside),
+        identifier=quoted(database.name),
+        before=quoted(f"{database.name}__before"),
+        restored=quoted(beside),
         settings=" ".join(f"SET {key} TO '{value}';" for key, value in SETTINGS.items()),
     )
 
@@ -146,7 +147,3 @@ def _properties(database: DatabaseFacts) -> list[str]:
     locale = [f"--locale-provider={database.locale_provider}", f"{provider}={database.locale}"] if provider else []
     libc = [f"--lc-collate={database.collation}", f"--lc-ctype={database.character_type}"]
     return [f"--owner={database.owner}", f"--encoding={database.encoding}", *libc, *locale]
-
-
-def _identifier(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

@@ -69,7 +69,7 @@ class Maker:
         progress.phase("snapshot")
         with self._moment(dumper, directory) as snapshot:
             described = self._described(snapshot)
-            asked = snapshot.questions()
+            asked = snapshot.questions(order.bucket_sums)
             known_answers = snapshot.known(asked)
             with snapshot.reading(asked, order.jobs) as reading:
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from .._errors import OpsError
 from .._report.finding import Finding
+from .buckets import MOST
 from .connection import Server
 from .retention import Fate, Policy
 
@@ -35,6 +36,7 @@ class Order:
     manifest_key_file: str = ""
     globals_recipients_file: str = ""
     include_role_passwords: bool = False
+    bucket_sums: int = 0
 
     def __post_init__(self) -> None:
         least = {"jobs": 1, "interval_seconds": 0, "rpo_target_seconds": 1, "lock_wait_seconds": 0}
@@ -43,6 +45,8 @@ class Order:
                 raise OpsError(f"{name} must be at least {value}, not {getattr(self, name)}")
         if self.compression_level > _HIGHEST_LEVEL:
             raise OpsError(f"compression_level must be at most {_HIGHEST_LEVEL}, not {self.compression_level}")
+        if self.bucket_sums and not 2 <= self.bucket_sums <= MOST:
+            raise OpsError(f"bucket_sums must be 0, for none, or between 2 and {MOST}, not {self.bucket_sums}")
         if self.include_role_passwords and not self.globals_recipients_file:
             remedy = "Name the recipients with globals_recipients_file, or leave the passwords out."
             raise OpsError("Passwords of roles are not backed up without encryption", remedy=remedy)

@@ -24,15 +24,9 @@ _POLL_SECONDS = 0.1
 Opened = Callable[[], AbstractContextManager[Any]]
 
 
-def answers(asked: Sequence[Question], opened: Opened, jobs: int, advance: Callable[[float], None]) -> dict[str, Answer]:
-    """The answers by the tables' names, asked by several sessions at a time, the largest tables first."""
-    with reading(asked, opened, jobs) as tables:
-        return tables.finished(advance)
-
-
 @contextmanager
 def reading(asked: Sequence[Question], opened: Opened, jobs: int, *, snapshot: str = "") -> Iterator[Reading]:
-    """The same while something else is done; whatever ends it ends the queries."""
+    """The answers by the tables' names, while something else is done; whatever ends it ends the queries."""
     tables = Reading(asked, opened, jobs, snapshot)
     try:
         tables.begin()
@@ -109,6 +103,6 @@ class Reading:
         """A transaction for each, so that no session holds locks on all tables; one that is larger than the share of a job is split."""
         workers = self._workers if question.bytes > self._share else 0
         connection.execute(f"{self._begin}; SET LOCAL max_parallel_workers_per_gather = {workers}")
-        answer = ask(connection, question.query)
+        answer = question.ask(connection)
         connection.execute("COMMIT")
         return answer

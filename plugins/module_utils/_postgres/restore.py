@@ -203,5 +203,5 @@ def _not_compared(manifest: Manifest, unknown: Sequence[str], otherwise: Sequenc
 
 
 def _few(differing: Sequence[EntryDifference]) -> str:
-    shown = "; ".join(f"{one.kind} {one.subject}: expected {one.expected}, found {one.found}" for one in differing[:_SHOWN])
+    shown = "; ".join(one.line for one in differing[:_SHOWN])
     return f"{shown} and {len(differing) - _SHOWN} more" if len(differing) > _SHOWN else shown

@@ -76,9 +76,9 @@ class Snapshot:
     at: str
     tables: tuple[Table, ...]
 
-    def questions(self) -> Questions:
-        """What tells the content of each table."""
-        return _asked(self.connection, self.tables)
+    def questions(self, buckets: int) -> Questions:
+        """What tells the content of each table, and of up to so many parts of it."""
+        return _asked(self.connection, self.tables, buckets)
 
     def reading(self, asked: Questions, jobs: int) -> AbstractContextManager[Reading]:
         """The tables, read by sessions of their own while something else is done."""
@@ -170,8 +170,8 @@ def _taken(connection: Any, server: Server) -> tuple[str, str, tuple[Table, ...]
     )
 
 
-def _asked(connection: Any, tables: Sequence[Table]) -> Questions:
-    return questions(connection, [(table.oid, table.schema, table.name) for table in tables if table.counted])
+def _asked(connection: Any, tables: Sequence[Table], buckets: int = 0) -> Questions:
+    return questions(connection, [(table.oid, table.schema, table.name) for table in tables if table.counted], buckets)
 
 
 def _tables(connection: Any) -> tuple[Table, ...]:

@@ -30,6 +30,8 @@ NEWEST, OLDEST_UNPROVEN = "newest", "oldest_unproven"
 _TOLD = ("backup", "level", "verdict", "reason", "differences", "duration_seconds", "restore_seconds", "cached", "recorded_at")
 _KEPT_DIFFERENCES = 20
 _KEPT_CHARACTERS = 300
+_KEPT_RANGES = 10
+_KEPT = ("kind", "subject", "expected", "found")
 _RESTORING = ("roles", "restore")
 # A dump that others have made is restored in one go.
 _FINISHING = "indexes"
@@ -323,8 +325,8 @@ def odd(difference: EntryDifference) -> Finding:
 def _recorded(repository: Repository, outcome: Outcome, seen: Seen, fingerprint: str) -> Iterator[Finding]:
     """The verdict holds also where it could not be kept, but retention does not know it then."""
     shown = [
-        {key: value[:_KEPT_CHARACTERS] for key, value in asdict(difference).items()}
-        for difference in outcome.differences[:_KEPT_DIFFERENCES]
+        {**{key: getattr(one, key)[:_KEPT_CHARACTERS] for key in _KEPT}, "ranges": [part.rows for part in one.ranges[:_KEPT_RANGES]]}
+        for one in outcome.differences[:_KEPT_DIFFERENCES]
     ]
     entry = {
         "at": now(),

@@ -28,6 +28,7 @@ UNITS: tuple[str, ...] = get_args(Unit)
 _VERDICTS: Mapping[str, State] = {"passed": "succeeded", "failed": "failed", "could_not_verify": "could_not_verify"}
 _LONGEST_CHARACTERS = 2000
 _MOST_DIFFERENCES = 200
+_MOST_RANGES = 20
 _HISTORY_RUNS = 20
 _SUMMARY_FACTS = 4
 _WRITTEN: Mapping[str, Callable[[Any], str]] = {"bytes": size, "seconds": seconds, "count": number, "time": read_moment, "text": str}
@@ -141,7 +142,7 @@ def _step(name: str, result: Result, facts: Sequence[Mapping[str, str]]) -> dict
     """A step from what Ansible registered of its task: done, failed, not reached, skipped or without an answer of its host."""
     failure = result.get("failure") or {}
     given = result.get("differences") or (failure.get("details") or {}).get("differences") or []
-    differences = [{key: clean(text) for key, text in sorted(difference.items())} for difference in given]
+    differences = [_difference(difference) for difference in given]
     return {
         "name": name,
         "state": _state(result),
@@ -157,6 +158,16 @@ def _step(name: str, result: Result, facts: Sequence[Mapping[str, str]]) -> dict
         "differences": differences[:_MOST_DIFFERENCES],
         "differences_total": len(differences),
     }
+
+
+def _difference(difference: Mapping[str, Any]) -> dict[str, Any]:
+    """With the ranges of rows where they are known, of which the query is what is run."""
+    told: dict[str, Any] = {key: clean(text) for key, text in sorted(difference.items()) if key != "ranges"}
+    ranges = difference.get("ranges") or []
+    if ranges:
+        shown = [{key: clean(value, _LONGEST_CHARACTERS) for key, value in part.items()} for part in ranges[:_MOST_RANGES]]
+        told |= {"ranges": shown, "ranges_total": len(ranges)}
+    return told
 
 
 def _state(result: Result) -> State:

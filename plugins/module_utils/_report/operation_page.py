@@ -30,6 +30,7 @@ def render(document: Document) -> str:
         _why(document),
         findings(all_findings(document), "Step", str),
         _differences(document),
+        _ranges(document),
         *map(_step, steps),
         _time(document),
         _history(document),
@@ -88,13 +89,32 @@ def _differences(document: Document) -> str:
         return ""
     more = document["counts"]["differences"] - len(rows)
     columns = list(dict.fromkeys(key for key in ("subject", "kind", "expected", "found") if any(key in row for row in rows)))
-    columns += sorted({key for row in rows for key in row} - {*columns, "step"})
+    columns += sorted({key for row in rows for key in row} - {*columns, "step", "ranges", "ranges_total"})
     table = tables.table(
         [*(column.capitalize() for column in columns), "!Step"],
         [[*(text(row.get(column, "")) for column in columns), text(row["step"])] for row in rows],
     )
     left = f'<p class="quiet">and {plural(more, "more")}</p>' if more else ""
     return f'<section id="differences"><h2>Differences</h2>{table}{left}</section>'
+
+
+def _ranges(document: Document) -> str:
+    """Which rows differ, with what is typed to see them."""
+    tables_ = [one for step in document["steps"] for one in step["differences"] if one.get("ranges")]
+    if not tables_:
+        return ""
+    return f'<section id="rows"><h2>Rows that differ</h2>{"".join(map(_ranges_of, tables_))}</section>'
+
+
+def _ranges_of(difference: Mapping[str, Any]) -> str:
+    rows = [
+        [text(part["rows"]), text(part["expected_rows"]), text(part["found_rows"]), f"<code>{text(part['query'])}</code>"]
+        for part in difference["ranges"]
+    ]
+    more = difference["ranges_total"] - len(rows)
+    left = f'<p class="quiet">and {plural(more, "more range")}</p>' if more else ""
+    head = f"<h3>{text(difference['subject'])}</h3>"
+    return f"{head}{tables.table(['!Rows', '|Expected', '|Found', 'To see them'], rows)}{left}"
 
 
 def _has_section(step: Mapping[str, Any]) -> bool:

@@ -15,6 +15,8 @@ from tests.integration.postgres import damage, support
 from tests.integration.postgres.scene import PRISTINE, Scene
 from tests.integration.postgres.support import DATABASE, Place
 
+KEYED, BUCKETS = f"{DATABASE}_keyed", 16
+
 
 @pytest.fixture(scope="session")
 def place() -> Iterator[support.Place]:
@@ -65,6 +67,24 @@ def backup(place: support.Place, made_backup: Path, room: Path) -> damage.Backup
 def backups(backup: damage.Backup) -> Path:
     """The directory it is in."""
     return backup.repository
+
+
+@pytest.fixture(scope="session")
+def made_keyed(place: Place) -> Iterator[damage.Backup]:
+    """A backup of tables with keys of every kind, with sums of their parts."""
+    with place.room() as directory:
+        place.postgresql.sql(f"CREATE DATABASE {KEYED} OWNER owner TEMPLATE template0", "postgres")
+        place.postgresql.sql(Path(__file__).with_name("keyed.sql").read_text(), KEYED)
+        known = {"credentials_dir": str(support.credentials(directory / "admin", "admin")), "directory": str(directory / "backups")}
+        backup = place.run("pg_backup", {**place.options("admin"), **known, "database": KEYED, "bucket_sums": BUCKETS})
+        yield damage.Backup(place, Path(place.good(backup).result["backup_path"]))
+        place.postgresql.sql(f"DROP DATABASE {KEYED} WITH (FORCE)", "postgres")
+
+
+@pytest.fixture
+def keyed(place: Place, made_keyed: damage.Backup, room: Path) -> damage.Backup:
+    """A copy of it that may be damaged."""
+    return damage.copy_of(place, made_keyed.repository, room)
 
 
 @pytest.fixture(scope="module")

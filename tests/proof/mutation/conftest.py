@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from tests.integration.postgres import support
-from tests.integration.postgres.conftest import backup, backups, made_backup, place, room
+from tests.integration.postgres.conftest import backup, backups, keyed, made_backup, made_keyed, place, room
 from tests.integration.postgres.damage import Backup, copy_of
 from tests.integration.postgres.support import Place
 
-__all__ = ["backup", "backups", "made_backup", "place", "room"]
+__all__ = ["backup", "backups", "keyed", "made_backup", "made_keyed", "place", "room"]
 _DATABASE = "everything"
 
 

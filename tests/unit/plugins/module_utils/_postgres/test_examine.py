@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._deadline import Deadline
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._errors import OpsError
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import examine
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import examine, ranges
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.load_error import LoadError
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.manifest import ManifestError
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._progress import Progress
@@ -67,6 +67,23 @@ def test_a_difference_is_a_failure_whatever_else_went_wrong() -> None:
 
     seen = judged(look)
     assert (seen.verdict, seen.reason) == ("failed", "role_missing api: expected a role in globals.sql, found none")
+
+
+def test_a_difference_stays_one_where_its_rows_cannot_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(*_arguments: object) -> None:
+        raise OpsError("The server ended")
+
+    def look(examination: Any) -> None:
+        examination.seen.manifest = backups.manifest()
+        examination.seen.differ("rows", "public.t", "2 rows", "1 rows")
+        examination._located(None)
+
+    monkeypatch.setattr(ranges, "located", lost)
+    seen = judged(look)
+    assert (seen.verdict, seen.reason) == (
+        "failed",
+        "rows public.t: expected 2 rows, found 1 rows (which rows, could not be told: The server ended)",
+    )
 
 
 def test_a_manifest_nobody_can_rely_on_is_a_failure() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import manifest
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.manifest import BackupFile, ManifestError
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.table_content import Buckets
 
 from tests.unit.plugins.module_utils._postgres import backups
 
@@ -33,7 +34,8 @@ def signed(**changes: Any) -> str:
 
 
 def test_what_was_written_is_read_again(tmp_path: Path) -> None:
-    made = backups.manifest(warnings=("zażółć \u2028",))
+    parts = Buckets('"public"."t"', ("id",), 'r."id"', "int8", ("7",), "SELECT", ("1 -2 3", "0 0 0"))
+    made = backups.manifest(warnings=("zażółć \u2028",), tables=(backups.table("requests", 40, buckets=parts), backups.table("t", 2)))
     assert manifest.load(written(tmp_path, made.render())) == made
     assert json.loads(made.render())["sha256"] == made.sha256
     assert (made.rows, made.bytes, made.server.major) == (42, 300, 15)

@@ -36,6 +36,12 @@ def test_less_is_refused_by_name(name: str) -> None:
         Order(SERVER, directory="/backups", metrics_path="", retention=KEEP, **{**LEAST, name: LEAST[name] - 1})
 
 
+@pytest.mark.parametrize("number", [-1, 1, 1025])
+def test_a_number_of_parts_that_says_nothing_is_refused(number: int) -> None:
+    with pytest.raises(OpsError, match=f"bucket_sums must be 0, for none, or between 2 and 1024, not {number}"):
+        Order(SERVER, directory="/backups", metrics_path="", retention=KEEP, **LEAST, bucket_sums=number)
+
+
 def test_the_result_has_all_keys_and_shows_the_backups() -> None:
     finding = Finding("backup_shrank", "warning", "s", "t", "e", "r")
     told = [Fate("a", False, "too old"), Fate("b", True, "pinned")]

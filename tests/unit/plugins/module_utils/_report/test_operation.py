@@ -164,6 +164,17 @@ def test_differences_that_a_failure_tells_are_shown() -> None:
     assert "public.requests" in Page(render(document)).words
 
 
+def test_rows_that_differ_are_listed_with_their_query() -> None:
+    part = {"rows": "id 5 to 9", "expected_rows": 5, "found_rows": 4, "query": EVIL}
+    difference = {"kind": "rows", "subject": "public.t", "expected": "50 rows", "found": "49 rows", "ranges": [part] * 25}
+    document = told(step("Verify", {**DIFFERENT, "differences": [difference, {**difference, "subject": "u", "ranges": []}]}))
+    first, second = document["steps"][0]["differences"]
+    assert (len(first["ranges"]), first["ranges_total"], "ranges" in second) == (20, 25, False)
+    page = Page(render(document)).words
+    assert all(words in page for words in ("Rows that differ", "id 5 to 9", "and 5 more ranges"))
+    assert "Ranges" not in page
+
+
 def test_differences_are_listed_and_not_without_end() -> None:
     many = {**DIFFERENT, "differences": [{"kind": "rows", "subject": f"t{number}", "expected": "1", "found": "0"} for number in range(250)]}
     document = told(step("Verify", many))
