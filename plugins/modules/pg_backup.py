@@ -91,6 +91,44 @@ options:
     description: File for a Prometheus text collector, written after a backup was made; empty writes none.
     type: path
     default: ""
+  selection:
+    description:
+      - Which part of the database is backed up; all of it where nothing is given. O(directory) holds backups of one selection, and
+        another one is refused there, so that a part never takes the place of the whole.
+      - Names are exact, as the catalog has them, those of tables with their schema (V(public.requests)). One that nothing has is refused.
+      - A partitioned table comes or goes with its partitions, a table with the sequences of its columns.
+      - What is no table, view or sequence comes with its schema, and what has none, such as large objects, is always in the backup.
+      - Refused is also what could not be restored, by name, before anything is written. That is a foreign key to a table that is left out
+        or whose rows are, a view of one, a type or function in a schema that is left out.
+      - M(endpoint_stats.ops.pg_restore) puts no such backup in the place of a live database.
+    type: dict
+    default: {}
+    suboptions:
+      include_schemas:
+        description: Schemas with everything in them. With these or O(selection.include_tables) everything else is left out.
+        type: list
+        elements: str
+        default: []
+      include_tables:
+        description: Tables, views, materialized views, foreign tables and sequences, each with what else its schema has.
+        type: list
+        elements: str
+        default: []
+      exclude_schemas:
+        description: Schemas that are left out with everything in them.
+        type: list
+        elements: str
+        default: []
+      exclude_tables:
+        description: Tables, views, materialized views, foreign tables and sequences that are left out.
+        type: list
+        elements: str
+        default: []
+      exclude_table_data:
+        description: Tables that are in the backup without their rows.
+        type: list
+        elements: str
+        default: []
 extends_documentation_fragment:
   - endpoint_stats.ops._attributes
   - endpoint_stats.ops._store
@@ -129,6 +167,17 @@ EXAMPLES = r"""
   delegate_to: ops-runner-0
   register: backup
 
+- name: Back up without what can be computed anew, and without the rows of a log
+  endpoint_stats.ops.pg_backup:
+    host: postgres.endpoint-stats.svc
+    credentials_dir: /run/secrets/endpoint-stats/postgresql/backup
+    ca_file: /run/secrets/endpoint-stats/ca/ca.crt
+    directory: /var/lib/endpoint-stats/backups/endpoint_stats-small
+    selection:
+      exclude_schemas: [derived]
+      exclude_table_data: [public.access_log]
+  delegate_to: ops-runner-0
+
 - name: Show what a backup would write and delete
   endpoint_stats.ops.pg_backup:
     host: postgres.endpoint-stats.svc
@@ -166,6 +215,12 @@ tables:
   returned: success
   type: int
   sample: 8
+left_out:
+  description: What is not in it because of O(selection), a line for each schema, table, or table without its rows.
+  returned: success
+  type: list
+  elements: str
+  sample: ["schema derived", "rows of public.access_log"]
 seconds:
   description: Seconds of each phase. In check mode the medians of the newest backups.
   returned: success
@@ -259,6 +314,7 @@ diff:
   type: dict
 """
 
+from dataclasses import fields
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -270,6 +326,7 @@ from ..module_utils._postgres.backup import back_up, predict
 from ..module_utils._postgres.connection import Server
 from ..module_utils._postgres.order import Order
 from ..module_utils._postgres.retention import Policy
+from ..module_utils._postgres.selection import Selection
 from ..module_utils._progress import Progress
 
 NUMBERS = {
@@ -282,13 +339,15 @@ NUMBERS = {
     "dump_timeout_seconds": 7200,
     "bucket_sums": 0,
 }
+PARTS = {part.name: {"type": "list", "elements": "str", "default": []} for part in fields(Selection)}
 
 
 def work(module: AnsibleModule) -> dict[str, Any]:
     options = module.params
     server = Server(**{name: options[name] for name in ("host", "port", "database", "credentials_dir", "ca_file", "timeout_seconds")})
     names = ("directory", "metrics_path", "manifest_key_file", "globals_recipients_file", "include_role_passwords", *NUMBERS)
-    order = Order(server, retention=Policy(**options["retention"]), **{name: options[name] for name in names})
+    known = {name: options[name] for name in names}
+    order = Order(server, retention=Policy(**options["retention"]), selection=Selection.parsed(options["selection"]), **known)
     outcome = (predict if module.check_mode else back_up)(order, Progress(options["progress_path"]))
     return outcome.to_result(order.directory)
 
@@ -302,6 +361,7 @@ def main() -> None:
             "port": {"type": "int", "default": 5432},
             **{name: {"type": "int", "default": default} for name, default in NUMBERS.items()},
             **_argspec.retention(),
+            "selection": {"type": "dict", "default": {}, "options": PARTS},
             "metrics_path": {"type": "path", "default": ""},
             "manifest_key_file": {"type": "path", "default": "", "no_log": False},
             "globals_recipients_file": {"type": "path", "default": ""},

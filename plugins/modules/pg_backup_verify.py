@@ -235,7 +235,8 @@ differences:
     - What is otherwise than the manifest says, each with C(kind), C(subject), C(expected), C(found) and C(ranges).
     - The C(ranges) are those of rows of a table among which some differ, each with C(rows) in words, C(expected_rows), C(found_rows) and
       the C(query) that shows them. They are told for C(rows) and C(content) where the backup was made with C(bucket_sums), else empty.
-    - The C(kind) is one of C(manifest), C(signature), C(signature_missing), C(other_backup), C(other_database), C(other_server),
+    - The C(kind) is one of C(manifest), C(signature), C(signature_missing), C(other_backup), C(other_database), C(other_selection),
+      C(other_server),
       C(file_missing), C(file_unexpected), C(file_size), C(file_content), C(file_unreadable), C(end_marker), C(dump_unreadable),
       C(entry_missing), C(entry_unexpected), C(entry_changed), C(dump_empty), C(dump_cut), C(roles), C(role_missing), C(restore),
       C(table_missing), C(table_unexpected), C(rows), C(content), C(view_not_populated),
@@ -328,8 +329,8 @@ findings:
     - What deserves a word, each with C(id), C(severity), C(subject), C(summary), C(evidence) and C(remedy).
     - The C(id) is one of C(backup_failed_verification), C(backup_not_verified), C(backup_too_old), C(restore_too_slow),
       C(sequence_behind_column), C(sequence_set_back), C(generated_columns_differ), C(verification_not_recorded),
-      C(verification_metrics_not_written), C(signature_not_checked), C(manifest_unsigned), C(roles_not_verified), C(verification_cached)
-      and C(records_damaged), of dumps also C(backup_unattested), C(dump_without_roles) and C(dump_without_rows).
+      C(verification_metrics_not_written), C(signature_not_checked), C(manifest_unsigned), C(roles_not_verified), C(verification_cached),
+      C(backup_partial) and C(records_damaged), of dumps also C(backup_unattested), C(dump_without_roles) and C(dump_without_rows).
   returned: always
   type: list
   elements: dict

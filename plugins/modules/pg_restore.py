@@ -22,6 +22,8 @@ description:
     Undone twice is the redo. It is refused when rows were written or deleted since.
   - Rights on the database, its settings, those of roles in it, its connection limit, tablespace, owner and comment are made anew from the
     live one, and from the backup where the live one is gone.
+  - A backup of a part of a database takes the place of no live one. Its tables come beside the live ones with O(tables), and it is restored
+    where no database has the name.
   - The role needs C(CREATEDB), membership in the owner of the database and in C(pg_signal_backend), and C(CONNECT) to the database
     C(postgres).
 author: Endpoint Statistics Operations contributors (@endpoint-stats)
@@ -302,7 +304,7 @@ findings:
     - The C(id) is one of C(superuser_connected), C(server_space_unknown), C(other_server), C(restored_database_reused),
       C(database_was_closed), C(database_was_gone), C(structure_not_compared), C(content_not_compared), C(large_objects_not_compared),
       C(generated_columns_differ), C(setting_not_carried_over), C(rows_put_aside), C(restore_not_recorded), C(kept_database_surplus),
-      C(kept_database_not_dropped), C(kept_database_dropped) and C(side_schema_there).
+      C(kept_database_not_dropped), C(kept_database_dropped), C(backup_partial) and C(side_schema_there).
   returned: success
   type: list
   elements: dict

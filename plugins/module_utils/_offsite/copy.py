@@ -46,7 +46,7 @@ def copy(order: Order, progress: Progress, *, check: bool = False) -> Outcome:
     outcome.seconds, outcome.duration_seconds = progress.seconds, round(time.monotonic() - begun, 3)
     judge_age(order, repository, outcome)
     if not check:
-        write_gauges(order, outcome)
+        write_gauges(order, repository, outcome)
     return outcome
 
 
@@ -54,7 +54,7 @@ def _guarded(order: Order, repository: Repository, progress: Progress, outcome: 
     """Nobody answering is a finding: backups are made all the same, and nothing is deleted, here or there."""
     try:
         with rclone.opened(order.rclone, Deadline(order.timeout_seconds)) as program:
-            remote = Remote(program, order.database, order.owner)
+            remote = Remote(program, order.database, order.owner, repository.selection)
             run = _Run(order, repository, remote, progress, outcome)
             run.foresee() if check else run.run()
     except UnreachableError as error:

@@ -36,7 +36,7 @@ def fetch(order: Order, progress: Progress, *, check: bool = False) -> Outcome:
         outcome = Outcome(remote=order.rclone.remote, backup=_chosen(order, seen))
         manifest = remote.manifest(outcome.backup)
         _refuse_foreign(order, outcome.backup, manifest)
-        repository = opened(order.directory, order.database, create=True, check=check)
+        repository = opened(order.directory, order.database, create=True, check=check, selection=manifest.asked)
         outcome.before, outcome.backup_path = repository.backups(), str(repository.path(outcome.backup))
         outcome.offsite_age_seconds = round(time.time() - moment(seen.published[-1]).timestamp(), 3)
         if outcome.backup in outcome.before:

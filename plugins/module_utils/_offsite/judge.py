@@ -29,10 +29,10 @@ def judge_age(order: Order, repository: Repository, outcome: Outcome) -> None:
         outcome.findings.append(Finding("offsite_too_old", "critical", order.rclone.remote, text, evidence, remedy))
 
 
-def write_gauges(order: Order, outcome: Outcome) -> None:
+def write_gauges(order: Order, repository: Repository, outcome: Outcome) -> None:
     """The copies are good whatever becomes of them."""
     try:
-        write_metrics(order.metrics_path, list(_gauges(outcome)), {"database": order.database})
+        write_metrics(order.metrics_path, list(_gauges(outcome)), repository.labels)
     except OpsError as error:
         text, remedy = "the metrics could not be written", "Make the file writable, or alerts will say that nothing is copied."
         outcome.findings.append(Finding("offsite_metrics_not_written", "warning", order.metrics_path, text, error.cause, remedy))

@@ -21,6 +21,7 @@ from .._errors import OpsError
 from .._postgres.manifest import FILE_NAME, Manifest, parse
 from .._postgres.records import CHAIN, HEAD, Head
 from .._postgres.repository import MARKER, RECORDS, SCHEMA, Repository, is_name
+from .._postgres.selection import Selection
 from .rclone import Rclone
 
 Check = Literal["server", "download"]
@@ -54,6 +55,7 @@ class Remote:
     rclone: Rclone
     database: str
     owner: str
+    selection: Selection | None = None
 
     def look(self) -> Seen:
         """One question for all of it, and one for whose it is."""
@@ -78,7 +80,8 @@ class Remote:
     def claim(self, seen: Seen) -> None:
         """Make an empty directory ours."""
         if not seen.has_marker:
-            document = {"schema": SCHEMA, "schema_version": 1, "database": self.database, "owner": self.owner}
+            part = {"selection": self.selection.asked} if self.selection and self.selection.asked else {}
+            document = {"schema": SCHEMA, "schema_version": 1, "database": self.database, "owner": self.owner, **part}
             self._put(MARKER, (json.dumps(document, sort_keys=True) + "\n").encode())
 
     def upload(self, path: Path, name: str, *, again: bool = False, advance: Callable[[float], None] | None = None) -> int:
@@ -193,6 +196,10 @@ class Remote:
             if mine and said.get(word) != mine:
                 summary = f"The off-site directory is of the {word} {said.get(word)!r}, not of {mine!r}"
                 raise OpsError(summary, where=where, remedy="Name the directory of this one.")
+        found = Selection.parsed(said.get("selection") or {})
+        if self.selection is not None and found != self.selection:
+            summary, cause = "The off-site directory is of another part of the database", f"there: {found}; here: {self.selection}"
+            raise OpsError(summary, where=where, cause=cause, remedy="Name another directory for these.")
 
 
 def _some(names: Iterable[Any]) -> str:

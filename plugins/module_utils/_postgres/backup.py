@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from .._errors import OpsError
 from .._metrics import Gauge, write_metrics
@@ -38,6 +39,7 @@ def predict(order: Order, progress: Progress) -> Outcome:
     progress.end()
     outcome = Outcome(backup=name, backup_path=str(repository.path(name)), rows=ready.rows, tables=ready.tables, before=before)
     outcome.bytes, outcome.leftovers_removed = ready.estimated_bytes, [path.name for path in repository.leftovers()]
+    outcome.left_out = ready.left_out
     _foresee_retention(repository, order.retention, outcome, [*before, name])
     _look_at_records(repository, outcome)
     outcome.seconds = ready.history.expected_seconds
@@ -52,7 +54,7 @@ def back_up(order: Order, progress: Progress) -> Outcome:
     os.umask(0o077)
     progress.phase("preflight")
     key, ready = _key(order), _ready(order)
-    repository = opened(order.directory, order.server.database, create=True)
+    repository = opened(order.directory, order.server.database, create=True, selection=order.selection)
     progress.phase("lock")
     with repository.locked("pg_backup", order.lock_wait_seconds):
         begun = time.monotonic()
@@ -69,10 +71,10 @@ def back_up(order: Order, progress: Progress) -> Outcome:
         progress.end()
     outcome.backup, outcome.backup_path, outcome.manifest_sha256 = made.id, str(repository.path(made.id)), made.sha256
     outcome.bytes, outcome.rows, outcome.tables = made.bytes, made.rows, len(made.tables)
-    outcome.seconds, outcome.dump_warnings = progress.seconds, list(made.warnings)
+    outcome.seconds, outcome.dump_warnings, outcome.left_out = progress.seconds, list(made.warnings), made.left_out
     _look_at_records(repository, outcome)
     _judge_schedule(order, outcome, maker.ready.history.usual_seconds(outcome.duration_seconds))
-    _write_metrics(order, made, outcome)
+    _write_metrics(order, repository, made, outcome)
     return outcome
 
 
@@ -89,8 +91,8 @@ def _key(order: Order) -> signing.Key | None:
 
 
 def _ready(order: Order) -> Ready:
-    passwords = order.include_role_passwords
-    return look(order.server, order.directory, jobs=order.jobs, metrics_path=order.metrics_path, passwords=passwords)
+    wanted: dict[str, Any] = {"passwords": order.include_role_passwords, "selection": order.selection}
+    return look(order.server, order.directory, jobs=order.jobs, metrics_path=order.metrics_path, **wanted)
 
 
 def _clean(repository: Repository, outcome: Outcome) -> None:
@@ -149,10 +151,10 @@ def _judge_schedule(order: Order, outcome: Outcome, usual_seconds: float) -> Non
         )
 
 
-def _write_metrics(order: Order, made: Manifest, outcome: Outcome) -> None:
+def _write_metrics(order: Order, repository: Repository, made: Manifest, outcome: Outcome) -> None:
     """The backup is good whatever becomes of them."""
     try:
-        write_metrics(order.metrics_path, list(_gauges(made, outcome)), {"database": made.database.name})
+        write_metrics(order.metrics_path, list(_gauges(made, outcome)), repository.labels)
     except OpsError as error:
         remedy = "The backup itself is good. Make the file writable, or alerts will say that there is no backup."
         text = "the metrics could not be written"

@@ -10,7 +10,7 @@ alone, as hashint8extended folds the 64 bits it is given to 32. The sums do not 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -91,11 +91,15 @@ class Question:
 
 @dataclass(frozen=True)
 class Questions:
-    """What is asked of the tables of a database, and of the server so that its answers can be relied on."""
+    """What is asked of the tables of a database, and of the server so that its answers can be relied on.
+
+    C(without_rows) are tables whose rows are left out of a backup, so that nobody asks.
+    """
 
     tables: tuple[Question, ...]
     samples: Mapping[str, str] = field(default_factory=dict)
     large_objects: tuple[Question, ...] = ()
+    without_rows: tuple[Question, ...] = ()
 
     @property
     def reads_large_objects(self) -> bool:
@@ -107,10 +111,11 @@ class Questions:
         return (*self.tables, *self.large_objects)
 
 
-def questions(connection: Any, tables: Sequence[tuple[int, str, str]], buckets: int = 0) -> Questions:
+def questions(connection: Any, tables: Sequence[tuple[int, str, str]], buckets: int = 0, empty: Collection[int] = ()) -> Questions:
     """For tables that are named by their OID, schema and name: derived from the catalog, the same for the same structure.
 
-    With C(buckets) those that have a key, and that rows do not leave, are also asked of up to so many parts.
+    With C(buckets) those that have a key, and that rows do not leave, are also asked of up to so many parts. The C(empty) ones, by their
+    OIDs, are those whose rows are left out.
     """
     oids = [oid for oid, _schema, _name in tables]
     types = Types(Type(**row) for row in connection.execute(TYPES, [oids]))
@@ -120,25 +125,25 @@ def questions(connection: Any, tables: Sequence[tuple[int, str, str]], buckets: 
     groups = {row["relation"]: f"{row['schema']}.{row['name']}" for row in connection.execute(_ROUTED, [oids])}
     sizes = {row["oid"]: row["bytes"] or 0 for row in connection.execute(_SIZES, [oids])}
     places = {oid: f"{quoted(schema)}.{quoted(name)}" for oid, schema, name in tables}
-    divided = dividers(connection, {oid: place for oid, place in places.items() if oid not in groups}, types, buckets)
-    asked = [
-        Question(
-            schema,
-            name,
-            groups.get(oid, f"{schema}.{name}"),
-            _query(types, places[oid], columns[oid]),
-            sizes.get(oid, 0),
-            divided.get(oid),
-        )
-        for oid, schema, name in tables
-    ]
+    divisible = {oid: place for oid, place in places.items() if oid not in groups and oid not in empty}
+    divided = dividers(connection, divisible, types, buckets)
+    asked: dict[bool, list[Question]] = {False: [], True: []}
+    for oid, schema, name in tables:
+        group, query = groups.get(oid, f"{schema}.{name}"), _query(types, places[oid], columns[oid])
+        asked[oid in empty].append(Question(schema, name, group, query, sizes.get(oid, 0), divided.get(oid)))
     samples = {name: _over(f"SELECT {sql} AS hash") for name, sql in types.samples()}
-    return Questions(tuple(asked), samples, tuple(_of_large_objects(connection)))
+    return Questions(tuple(asked[False]), samples, tuple(_of_large_objects(connection)), tuple(asked[True]))
 
 
 def told(asked: Sequence[Question], found: Mapping[str, Answer]) -> tuple[TableContent, ...]:
     """What the manifest says of them."""
     return tuple(sorted(_told(one, found[one.identity]) for one in asked))
+
+
+def told_empty(asked: Sequence[Question]) -> tuple[TableContent, ...]:
+    """The same of tables that a restore has without rows."""
+    none = ("0", "0")
+    return told(asked, {one.identity: Answer(0, none, none if _GENERATED_SUMS in one.query else ()) for one in asked})
 
 
 def _of_large_objects(connection: Any) -> Iterator[Question]:

@@ -66,6 +66,7 @@ class Dumper:
         """Write the database as the snapshot shows it, each file compressed as soon as it is finished."""
         argv = [self.programs["pg_dump"], "--format=directory", f"--file={directory}", f"--jobs={jobs}", f"--snapshot={snapshot.name}"]
         argv += ["--compress=0", "--no-sync", "--no-password", f"--lock-wait-timeout={int(self.lock_timeout_seconds * 1000)}"]
+        argv += snapshot.cut.arguments
         deadline = Deadline(self.timeout_seconds, "dump_timeout_seconds")
         with Compressor(compressed.program(), directory, self.compression_level, jobs, deadline) as compressor:
 

@@ -42,6 +42,7 @@ from .manifest import Manifest, ManifestError
 from .programs import Programs
 from .programs import found as programs_of
 from .reading import Opened
+from .selection import Selection
 
 LEVELS = CHECKSUM, DATA, CONSTRAINTS, FULL = ("checksum", "data", "constraints", "full")
 _MOST_NICENESS = 19
@@ -51,7 +52,7 @@ COUNTED = ("files", "bytes", "entries", "tables", "rows", "views", "sequences", 
 
 @dataclass(frozen=True)
 class Asked:
-    """How a backup is looked at; the names are those of the module's options."""
+    """How a backup is looked at; the names are those of the module's options, C(selection) is that of the directory."""
 
     level: str
     database: str
@@ -65,6 +66,7 @@ class Asked:
     scratch_max_bytes: int = 0
     globals_identity_file: str = ""
     scratch_niceness: int = 0
+    selection: Selection | None = None
 
     def __post_init__(self) -> None:
         for name in ("jobs", "timeout_seconds"):
@@ -166,7 +168,7 @@ class _Examination:
 
     @property
     def needs(self) -> scratch.Needs:
-        asked, size = self.asked, self.manifest.database.size_bytes
+        asked, size = self.asked, self.manifest.database_bytes
         return scratch.Needs(size, len(self.manifest.entries), asked.jobs, asked.scratch_max_bytes, asked.scratch_niceness)
 
     @property
@@ -183,6 +185,8 @@ class _Examination:
             self.seen.differ("other_backup", manifest.FILE_NAME, self.path.name, found.id)
         if found.database.name != self.asked.database:
             self.seen.differ("other_database", manifest.FILE_NAME, self.asked.database, found.database.name)
+        if self.asked.selection is not None and found.asked != self.asked.selection:
+            self.seen.differ("other_selection", manifest.FILE_NAME, str(self.asked.selection), str(found.asked))
         identifier = self.asked.expected_system_identifier
         if identifier and found.server.system_identifier != identifier:
             self.seen.differ("other_server", manifest.FILE_NAME, identifier, found.server.system_identifier)
@@ -269,7 +273,7 @@ class _Examination:
 
     def _loaded(self, loader: load.Loader, opened: archive.Archive) -> _Loaded:
         """The rows, and a copy that has none of them where the level wants one."""
-        self.progress.phase("restore", self.manifest.database.size_bytes, "bytes")
+        self.progress.phase("restore", self.manifest.database_bytes, "bytes")
         following = self._following(loader, opened)
         twin = f"twin_{secrets.token_hex(4)}" if following.parsed else ""
         with self._session(loader, "template1") as connection:
@@ -279,7 +283,7 @@ class _Examination:
 
     def _indexed(self, loader: load.Loader, loaded: _Loaded, connection: Any) -> compare.Twin:
         """As far as the level says; gives what was made in a copy that has no rows."""
-        self.progress.phase("indexes", self.manifest.database.size_bytes, "bytes")
+        self.progress.phase("indexes", self.manifest.database_bytes, "bytes")
         how, following = load.How(self.asked.jobs, self._growing(connection)), loaded.following
         for lines in following.stages:
             loader.finish(loaded.dump, lines, self.manifest.database.name, how)
@@ -289,11 +293,11 @@ class _Examination:
 
     def _growing(self, connection: Any) -> Callable[[], None]:
         """Tells how far it is by the size of the database."""
-        facts = self.manifest.database
+        name, expected = self.manifest.database.name, self.manifest.database_bytes
 
         def watch() -> None:
-            size = connection.execute("SELECT pg_database_size(%s) AS bytes", [facts.name]).fetchone()["bytes"]
-            self._advance(min(size, facts.size_bytes))
+            size = connection.execute("SELECT pg_database_size(%s) AS bytes", [name]).fetchone()["bytes"]
+            self._advance(min(size, expected))
 
         return watch
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from .manifest import DatabaseFacts, SequenceState, ServerFacts
@@ -36,8 +37,9 @@ WHERE s.refclassid = 'pg_authid'::regclass
 ORDER BY 1
 """
 _SEQUENCES = """
-SELECT format('%I.%I', schemaname, sequencename) AS name, last_value AS value, increment_by AS increment, cycle AS cycles
-FROM pg_sequences ORDER BY 1
+SELECT format('%%I.%%I', s.schemaname, s.sequencename) AS name, s.last_value AS value, s.increment_by AS increment, s.cycle AS cycles
+FROM pg_sequences s JOIN pg_namespace n ON n.nspname = s.schemaname
+JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = s.sequencename WHERE c.oid <> ALL(%s::oid[]) ORDER BY 1
 """
 # pg_dump leaves these out where its role is no superuser, the second without a word.
 _SUBSCRIPTIONS = """
@@ -70,9 +72,9 @@ def roles(connection: Any) -> list[str]:
     return [row["name"] for row in connection.execute(_ROLES)]
 
 
-def sequences(connection: Any) -> tuple[SequenceState, ...]:
-    """Where each sequence is now; a dump has them as they are somewhat later."""
-    return tuple(SequenceState(**row) for row in connection.execute(_SEQUENCES))
+def sequences(connection: Any, without: Sequence[int] = ()) -> tuple[SequenceState, ...]:
+    """Where each sequence is now, but for some by their OIDs; a dump has them as they are somewhat later."""
+    return tuple(SequenceState(**row) for row in connection.execute(_SEQUENCES, [list(without)]))
 
 
 def not_dumped(connection: Any) -> tuple[str, ...]:

@@ -6,18 +6,20 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from string import Template
 
 from .answer import SETTINGS
 from .forms import quoted
 from .manifest import DatabaseFacts
+from .selection import Selected
 
 FILE_NAME = "RESTORE.md"
 _TEXT = Template("""\
 # How to bring this backup back by hand
 
-It holds the database `$name` of PostgreSQL $version as it was at $at.
+It holds $what of PostgreSQL $version as it was at $at.
 The playbook `endpoint_stats.ops.restore` does what follows, compares more and keeps the old database; this is for a day on which there
 is nothing but this directory.
 
@@ -90,6 +92,8 @@ END
 vacuumdb --quiet --analyze-only --dbname="$$DATABASE"
 ```
 
+$last""")
+_SWAP = Template("""\
 ## Put it in the place of the live one
 
 Stop the application first; nobody may be connected. The old database stays under the second name until you drop it.
@@ -97,6 +101,12 @@ Stop the application first; nobody may be connected. The old database stays unde
     ALTER DATABASE $identifier RENAME TO $before;
     ALTER DATABASE $restored RENAME TO $identifier;
 """)
+_PART = """\
+## Do not put it in the place of the live one
+
+This is a part of the database. What is missing would be lost:
+
+"""
 _PROVIDERS = {"icu": "--icu-locale", "builtin": "--builtin-locale"}
 
 
@@ -120,11 +130,11 @@ class Roles:
         return f"{afterwards}\n{needed}" if self.encrypted else afterwards
 
 
-def text(database: DatabaseFacts, version: str, at: str, jobs: int, room: int, *, roles: Roles) -> str:
+def text(database: DatabaseFacts, version: str, at: str, jobs: int, room: int, *, roles: Roles, selected: Selected | None = None) -> str:
     """The guide of one backup; its plain directory takes so many bytes (C(room))."""
-    beside = f"{database.name}__by_hand"
+    beside, missing = f"{database.name}__by_hand", selected.left_out if selected else []
     return _TEXT.substitute(
-        name=database.name,
+        what=f"{'a part of ' if missing else ''}the database `{database.name}`",
         version=version,
         major=version.split(".", maxsplit=1)[0],
         at=at,
@@ -135,11 +145,18 @@ def text(database: DatabaseFacts, version: str, at: str, jobs: int, room: int, *
         quoted=shlex.quote(database.name),
         beside=shlex.quote(beside),
         properties=shlex.join(_properties(database)),
-        identifier=quoted(database.name),
-        before=quoted(f"{database.name}__before"),
-        restored=quoted(beside),
+        last=_lacking(missing) if missing else _swap(database.name, beside),
         settings=" ".join(f"SET {key} TO '{value}';" for key, value in SETTINGS.items()),
     )
+
+
+def _swap(name: str, beside: str) -> str:
+    names = {"identifier": name, "before": f"{name}__before", "restored": beside}
+    return _SWAP.substitute({key: quoted(value) for key, value in names.items()})
+
+
+def _lacking(missing: Sequence[str]) -> str:
+    return _PART + "".join(f"    {' '.join(line.split())}\n" for line in missing)
 
 
 def _properties(database: DatabaseFacts) -> list[str]:

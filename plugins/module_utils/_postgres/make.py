@@ -18,7 +18,7 @@ from .._progress import Progress
 from .._tls import credentials
 from . import guide, manifest, properties
 from .accounts import accounts
-from .content import told
+from .content import told, told_empty
 from .dump import DUMP, ENCRYPTED_GLOBALS, GLOBALS, Dumper, sealed, size, without_restrict
 from .encryption import encrypt
 from .facts import database_facts, extensions, not_dumped, roles, sequences, server_facts
@@ -68,7 +68,7 @@ class Maker:
         dumper = Dumper(self.ready.programs, order.server, who, *limits, order.compression_level)
         progress.phase("snapshot")
         with self._moment(dumper, directory) as snapshot:
-            described = self._described(snapshot)
+            described, selected = self._described(snapshot), snapshot.cut.selected
             asked = snapshot.questions(order.bucket_sums)
             known_answers = snapshot.known(asked)
             with snapshot.reading(asked, order.jobs) as reading:
@@ -85,7 +85,9 @@ class Maker:
         progress.phase("read_back")
         entries = dumper.entries(directory / DUMP)
         plain = size(directory / DUMP, compressed=False) + sum(one.bytes for one in dumped.plain.values())
-        text = guide.text(described["database"], described["server"].version, snapshot.at, order.jobs, plain, roles=self._roles_kept())
+        text = guide.text(
+            described["database"], described["server"].version, snapshot.at, order.jobs, plain, roles=self._roles_kept(), selected=selected
+        )
         (directory / guide.FILE_NAME).write_text(text, encoding="utf-8")
         progress.phase("checksums", size(directory), "bytes")
         files = sealed(directory, progress.advance, dumped.plain)
@@ -99,22 +101,24 @@ class Maker:
             snapshot_at=snapshot.at,
             ended_at=now(),
             seconds=progress.seconds,
-            tables=told(asked.tables, found),
+            tables=tuple(sorted((*told(asked.tables, found), *told_empty(asked.without_rows)))),
             large_objects=told(asked.large_objects, found),
             entries=entries,
             files=files,
             role_passwords=order.include_role_passwords,
             warnings=tuple(dumped.warnings),
             known_answers=known_answers,
+            selection=selected,
         )
 
     @contextmanager
     def _moment(self, dumper: Dumper, directory: Path) -> Iterator[Snapshot]:
         """A snapshot with the roles of its moment: those of the server have none, so they must be the same before and after it."""
-        limits = {"lock_timeout_seconds": self.order.table_lock_timeout_seconds, "timeout_seconds": self.order.dump_timeout_seconds}
+        order = self.order
+        limits = {"lock_timeout_seconds": order.table_lock_timeout_seconds, "timeout_seconds": order.dump_timeout_seconds}
         for _attempt in range(_ATTEMPTS):
             before = dumper.globals(passwords=self.order.include_role_passwords)
-            with held(self.order.server, dumper.who, **limits) as snapshot:
+            with held(order.server, dumper.who, selection=order.selection, **limits) as snapshot:
                 if _same(dumper.globals(passwords=self.order.include_role_passwords), before):
                     self._keep_roles(directory, before)
                     yield snapshot
@@ -137,7 +141,7 @@ class Maker:
         connection = snapshot.connection
         database = database_facts(connection)
         facts = {"database": database, "server": server_facts(connection), "properties": properties.read(connection, database.name)}
-        lacking = {"sequences": sequences(connection), "not_dumped": not_dumped(connection)}
+        lacking = {"sequences": sequences(connection, snapshot.cut.gone), "not_dumped": not_dumped(connection)}
         return {**facts, **lacking, "extensions": extensions(connection), "roles": roles(connection), "accounts": accounts(connection)}
 
 

@@ -17,6 +17,7 @@ from .._errors import OpsError
 from .accounts import Account
 from .contents import Entry
 from .properties import Properties
+from .selection import WHOLE, Selected, Selection
 from .table_content import KnownAnswer, TableContent
 
 SCHEMA = "endpoint_stats.pg_backup"
@@ -92,7 +93,7 @@ class Signature:
 class Manifest:
     """Times are RFC 3339 in UTC; C(roles) are those that objects and grants of the database name, C(accounts) all of the server.
 
-    C(properties) are what a dump lacks.
+    C(properties) are what a dump lacks, C(selection) tells what was left out, none where it is all of the database.
     """
 
     id: str
@@ -117,6 +118,7 @@ class Manifest:
     large_objects: tuple[TableContent, ...] = ()
     sequences: tuple[SequenceState, ...] = ()
     not_dumped: tuple[str, ...] = ()
+    selection: Selected | None = None
 
     @property
     def bytes(self) -> int:
@@ -127,6 +129,20 @@ class Manifest:
     def plain_bytes(self) -> int:
         """Size of all files before some were compressed."""
         return sum(file.plain_bytes or file.bytes for file in self.files)
+
+    @property
+    def database_bytes(self) -> int:
+        """About the size of the database that it restores to."""
+        return max(0, self.database.size_bytes - (self.selection.bytes_left_out if self.selection else 0))
+
+    @property
+    def asked(self) -> Selection:
+        """The part of the database that was asked for."""
+        return self.selection.asked if self.selection else WHOLE
+
+    @property
+    def left_out(self) -> list[str]:
+        return self.selection.left_out if self.selection else []
 
     @property
     def rows(self) -> int:
@@ -210,6 +226,8 @@ def _parsed(document: Any) -> Manifest:
     fields["database"], fields["server"] = DatabaseFacts(**fields["database"]), ServerFacts(**fields["server"])
     if fields.get("properties"):
         fields["properties"] = Properties.parsed(fields["properties"])
+    if fields.get("selection"):
+        fields["selection"] = Selected.parsed(fields["selection"])
     for file in fields["files"]:
         _refuse_outside(file.path)
     return Manifest(**fields, signature=Signature(**{key: str(value) for key, value in signature.items()}) if signature else None)

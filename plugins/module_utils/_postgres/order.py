@@ -13,6 +13,7 @@ from .._report.finding import Finding
 from .buckets import MOST
 from .connection import Server
 from .retention import Fate, Policy
+from .selection import WHOLE, Selection
 
 # Those above need gigabytes of memory.
 _HIGHEST_LEVEL = 19
@@ -37,6 +38,7 @@ class Order:
     globals_recipients_file: str = ""
     include_role_passwords: bool = False
     bucket_sums: int = 0
+    selection: Selection = WHOLE
 
     def __post_init__(self) -> None:
         least = {"jobs": 1, "interval_seconds": 0, "rpo_target_seconds": 1, "lock_wait_seconds": 0}
@@ -61,6 +63,7 @@ class Outcome:
     bytes: int = 0
     rows: int = 0
     tables: int = 0
+    left_out: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     duration_seconds: float | None = None
     worst_loss_seconds: float | None = None

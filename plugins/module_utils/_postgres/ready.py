@@ -20,6 +20,7 @@ from .keep import History, history
 from .manifest import DatabaseFacts, ServerFacts
 from .programs import Programs, found
 from .repository import Repository, opened
+from .selection import WHOLE, Cut, Selection, cut, refuse_torn
 from .snapshot import TABLES
 
 _OLDEST_MAJOR = 15
@@ -33,19 +34,21 @@ SELECT current_setting('max_locks_per_transaction')::int
 _READS_PASSWORDS = "SELECT has_table_privilege('pg_catalog.pg_authid', 'SELECT') AS readable"
 _COUNTS = f"""
 SELECT count(*) AS tables, coalesce(sum(i.indexes), 0)::int8 AS indexes, count(*) FILTER (WHERE t.counted) AS counted,
-       coalesce(sum(greatest(c.reltuples, 0)) FILTER (WHERE t.counted), 0)::int8 AS rows
+       coalesce(sum(greatest(c.reltuples, 0)) FILTER (WHERE t.counted AND t.oid <> ALL(%(empty)s::oid[])), 0)::int8 AS rows
 FROM ({TABLES}) t JOIN pg_class c ON c.oid = t.oid
 LEFT JOIN LATERAL (SELECT count(*) AS indexes FROM pg_index i WHERE i.indrelid = t.oid) i ON t.counted
+WHERE t.oid <> ALL(%(gone)s::oid[])
 """  # noqa: S608 - one of our own constants
 # What pg_dump reads and this role may not. pg_read_all_data covers tables and sequences, neither row security nor large objects.
 _UNREADABLE = f"""
-SELECT format('table %I.%I', schema, name) AS what FROM ({TABLES}) t
-WHERE NOT (has_schema_privilege(t.schema, 'USAGE') AND has_table_privilege(t.oid, 'SELECT'))
+SELECT format('table %%I.%%I', schema, name) AS what FROM ({TABLES}) t
+WHERE t.oid <> ALL(%(gone)s::oid[]) AND NOT (has_schema_privilege(t.schema, 'USAGE') AND has_table_privilege(t.oid, 'SELECT'))
 UNION ALL
-SELECT format('table %I.%I, which has row level security', schema, name) FROM ({TABLES}) t WHERE row_security_active(t.oid)
+SELECT format('table %%I.%%I, which has row level security', schema, name) FROM ({TABLES}) t
+WHERE t.oid <> ALL(%(gone)s::oid[]) AND t.oid <> ALL(%(empty)s::oid[]) AND row_security_active(t.oid)
 UNION ALL
-SELECT format('sequence %I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind = 'S' AND c.relpersistence <> 't'
+SELECT format('sequence %%I.%%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'S' AND c.relpersistence <> 't' AND c.oid <> ALL(%(gone)s::oid[])
   AND NOT (has_schema_privilege(n.oid, 'USAGE') AND has_sequence_privilege(c.oid, 'SELECT'))
 UNION ALL
 SELECT 'large object ' || l.oid FROM pg_largeobject_metadata l
@@ -67,27 +70,31 @@ class Ready:
     rows: int
     estimated_bytes: int
     plain_bytes: int
+    left_out: list[str]
 
 
-def look(server: Server, directory: str, *, jobs: int, metrics_path: str, passwords: bool = False) -> Ready:
+def look(server: Server, directory: str, *, jobs: int, metrics_path: str, passwords: bool = False, selection: Selection = WHOLE) -> Ready:
     """Refuse, by name, what would end badly."""
     _refuse_metrics(metrics_path)
     compressed.program()
-    repository = opened(directory, server.database, create=True, check=True)
+    repository = opened(directory, server.database, create=True, check=True, selection=selection)
     with connected(server) as connection:
         facts, database = server_facts(connection), database_facts(connection)
         if facts.major < _OLDEST_MAJOR:
             raise OpsError(f"PostgreSQL {facts.version} is older than {_OLDEST_MAJOR}", where=server.address, remedy="Upgrade the server.")
         programs = found(("pg_dump", "pg_dumpall", "pg_restore"), facts.major)
-        counts = connection.execute(_COUNTS).fetchone()
-        _refuse_unreadable(connection, server)
+        chosen = cut(connection, selection, server.address)
+        refuse_torn(connection, chosen, server.address)
+        counts = connection.execute(_COUNTS, chosen.oids).fetchone()
+        _refuse_unreadable(connection, server, chosen)
         _refuse_unreadable_passwords(connection, server, passwords)
         _refuse_few_locks(server, _slots(counts["tables"], counts["indexes"], jobs), connection.execute(_SLOTS).fetchone()["slots"])
     earlier = history(repository)
     known = earlier.previous
-    estimate, plain = (known.bytes, known.plain_bytes) if known else (database.size_bytes, database.size_bytes)
+    unknown = max(0, database.size_bytes - chosen.bytes)
+    estimate, plain = (known.bytes, known.plain_bytes) if known else (unknown, unknown)
     _refuse_little_space(repository, math.ceil(plain * _GROWTH) + _FLOOR_BYTES)
-    return Ready(repository, programs, facts, database, earlier, counts["counted"], counts["rows"], estimate, plain)
+    return Ready(repository, programs, facts, database, earlier, counts["counted"], counts["rows"], estimate, plain, chosen.left_out)
 
 
 def _slots(tables: int, indexes: int, jobs: int) -> int:
@@ -107,8 +114,8 @@ def _refuse_few_locks(server: Server, needed: int, slots: int) -> None:
         )
 
 
-def _refuse_unreadable(connection: Any, server: Server) -> None:
-    lacking = [row["what"] for row in connection.execute(_UNREADABLE)]
+def _refuse_unreadable(connection: Any, server: Server, chosen: Cut) -> None:
+    lacking = [row["what"] for row in connection.execute(_UNREADABLE, chosen.oids)]
     if lacking:
         more = f" and {len(lacking) - _SHOWN} more" if len(lacking) > _SHOWN else ""
         raise OpsError(

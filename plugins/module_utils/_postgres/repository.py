@@ -1,9 +1,9 @@
 # Copyright: Endpoint Statistics Operations contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A directory of backups of one database.
+"""A directory of backups of one database, all of the same part of it where they are not of all of it.
 
-.endpoint-stats-backups.json     whose directory it is
+.endpoint-stats-backups.json     whose directory it is, and what was asked for of the database
 .lock                            held while one is written or deleted
 20261125T211700Z/                a backup: manifest.json, dump/, globals.sql, RESTORE.md
 .incomplete-20261125T211700Z/    one that is being written, or was when its run was killed
@@ -30,6 +30,7 @@ from .._errors import OpsError
 from .._files import Wanted, sync_directory, write
 from .._lock import claimed, held, in_use, refuse_held
 from . import records as chain
+from .selection import WHOLE, Selection
 
 MARKER = ".endpoint-stats-backups.json"
 LOCK = ".lock"
@@ -49,6 +50,12 @@ class Repository:
 
     directory: Path
     database: str
+    selection: Selection = WHOLE
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Of its numbers: those of a part are never taken for those of the database."""
+        return {"database": self.database, **({} if self.selection == WHOLE else {"selection": "partial"})}
 
     def backups(self) -> list[str]:
         """Names of the published backups, the oldest first."""
@@ -177,15 +184,21 @@ def is_name(text: str) -> bool:
     return bool(_ID.match(text))
 
 
-def opened(directory: str, database: str, *, create: bool = False, check: bool = False) -> Repository:
-    """The backups of a database; `create` makes an empty or absent directory one of them, `check` only says whether that could be done."""
+def opened(directory: str, database: str, *, create: bool = False, check: bool = False, selection: Selection = WHOLE) -> Repository:
+    """The backups of a database; `create` makes an empty or absent directory one of them, `check` only says whether that could be done.
+
+    Who creates says of which part of it; a directory that was made for another one is refused.
+    """
     path = Path(directory)
     try:
         names = {entry.name for entry in path.iterdir()} if path.exists() else set()
     except OSError as error:
         raise OpsError("The directory of backups could not be read", where=directory, cause=str(error.strerror)) from error
     if MARKER in names:
-        _refuse_other(path, database)
+        found = _said(path, database)
+        if create and found != selection:
+            _refuse_other_selection(path, found, selection)
+        selection = found
     elif strangers := sorted(names - _MADE_BY_FILE_SYSTEMS - {LOCK}):
         shown = ", ".join(strangers[:5]) + (" …" if len(strangers) > 5 else "")
         remedy = "Name an empty directory, or one that pg_backup has made."
@@ -197,10 +210,10 @@ def opened(directory: str, database: str, *, create: bool = False, check: bool =
             "There is no backup", where=directory, remedy="Run the playbook endpoint_stats.ops.backup, or name another directory."
         )
     elif not check:
-        _make(path, database)
+        _make(path, database, selection)
     if create:
         _refuse_unwritable(path)
-    return Repository(path, database)
+    return Repository(path, database, selection)
 
 
 def _refuse_unwritable(path: Path) -> None:
@@ -212,17 +225,19 @@ def _refuse_unwritable(path: Path) -> None:
         raise OpsError("The directory of backups is not writable", where=str(existing), remedy=remedy)
 
 
-def _make(path: Path, database: str) -> None:
+def _make(path: Path, database: str, selection: Selection) -> None:
     try:
         path.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         remedy = "Make its parent, or name another directory; it has to be writable."
         raise OpsError("The directory of backups could not be made", where=str(path), cause=str(error.strerror), remedy=remedy) from error
-    document = {"schema": SCHEMA, "schema_version": 1, "database": database}
+    part = {} if selection == WHOLE else {"selection": selection.asked}
+    document = {"schema": SCHEMA, "schema_version": 1, "database": database, **part}
     write(Wanted(path / MARKER, 0o600, (json.dumps(document, sort_keys=True) + "\n").encode()))
 
 
-def _refuse_other(path: Path, database: str) -> None:
+def _said(path: Path, database: str) -> Selection:
+    """Of which part of the database the backups of a directory are; one of another database is refused."""
     found = _parsed((path / MARKER).read_bytes())
     if not isinstance(found, dict) or found.get("schema") != SCHEMA:
         raise OpsError(
@@ -234,6 +249,17 @@ def _refuse_other(path: Path, database: str) -> None:
             where=str(path),
             remedy="Name the directory of this database.",
         )
+    return Selection.parsed(found.get("selection") or {})
+
+
+def _refuse_other_selection(path: Path, found: Selection, wanted: Selection) -> None:
+    """One backup takes the place of another there, and stands for it."""
+    raise OpsError(
+        "The directory holds backups of another part of the database",
+        where=str(path),
+        cause=f"there: {found}; wanted: {wanted}",
+        remedy="Name another directory for backups with this selection.",
+    )
 
 
 def _text(path: Path) -> str:

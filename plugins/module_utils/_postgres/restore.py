@@ -129,11 +129,12 @@ class Restore:
         locker.execute(psycopg.sql.SQL("COMMENT ON DATABASE {} IS {}").format(name, said))
 
     def _loaded(self, locker: Any, plan: Plan, oid: int, deadline: Deadline) -> None:
-        self.progress.phase("load", plan.facts.size_bytes, "bytes")
+        size = plan.manifest.database_bytes
+        self.progress.phase("load", size, "bytes")
 
         def watch() -> None:
             """Asking also keeps the session of the lock from looking dead to whatever is between it and the server."""
-            self.progress.advance(min(locker.execute(_SIZE, (oid,)).fetchone()["bytes"], plan.facts.size_bytes))
+            self.progress.advance(min(locker.execute(_SIZE, (oid,)).fetchone()["bytes"], size))
 
         loader, temporary = self._loader(plan, deadline), Path(tempfile.gettempdir())
         with archive.opened(plan.dump.parent, plan.manifest.files, plan.programs, deadline, temporary) as opened:

@@ -122,7 +122,7 @@ class Planner:
                 *of_restore(locker, manifest, side, wanted),
                 *([] if lost else unreadable(self._session(self.target.database))),
                 *self._little_space(manifest),
-                *([] if lost else self._other_server(manifest, side)),
+                *([] if lost else [*self._other_server(manifest, side), *self._part(manifest)]),
             ]
         )
         dumped_by = int(manifest.pg_dump_version.split(".", maxsplit=1)[0])
@@ -157,6 +157,7 @@ class Planner:
     def _refuse_damaged(self, path: Path) -> None:
         signed = (self.order.manifest_key_file, self.order.accept_unsigned)
         asked = Asked("checksum", self.target.database, "", "", self.order.jobs, self.order.timeout_seconds, *signed)
+        asked = replace(asked, selection=self.repository.selection)
         seen = examine(path, asked, self.progress)
         if seen.verdict != PASSED:
             raise OpsError(
@@ -170,11 +171,21 @@ class Planner:
             )
 
     def _little_space(self, manifest: Manifest) -> Iterator[OpsError]:
-        needed, free = int(manifest.database.size_bytes * _GROWTH), self.order.server_free_bytes
+        needed, free = int(manifest.database_bytes * _GROWTH), self.order.server_free_bytes
         if free and free < needed:
             cause = f"{free:,} bytes are free, about {needed:,} are needed beside the live database"
             yield OpsError(
                 "The server has too little room", cause=cause, remedy="Make its volume larger, or drop databases that were put aside."
+            )
+
+    def _part(self, manifest: Manifest) -> Iterator[OpsError]:
+        """What is not in the backup would be gone."""
+        if manifest.selection and manifest.left_out:
+            yield OpsError(
+                f"The backup {manifest.id} holds a part of the database, and would take the place of all of it",
+                cause=f"it lacks {manifest.selection.few}",
+                remedy="Bring what is needed into a schema beside the live tables (tables), restore where no database has the name, or"
+                " restore a backup of all of it.",
             )
 
     def _other_server(self, manifest: Manifest, side: ServerSide) -> Iterator[OpsError]:
@@ -206,13 +217,16 @@ class Planner:
             )
         elif not self.order.server_free_bytes:
             text = "a client cannot see how much room the server has; without enough the restore fails and the live database stays as it is"
-            evidence = f"about {int(manifest.database.size_bytes * _GROWTH):,} bytes are needed, and as much again for its log of changes"
+            evidence = f"about {int(manifest.database_bytes * _GROWTH):,} bytes are needed, and as much again for its log of changes"
             remedy = "Look at the server's volume, and say what is free with server_free_bytes."
             yield Finding("server_space_unknown", "info", self.target.server.host, text, evidence, remedy)
         if side.system_identifier != manifest.server.system_identifier:
             evidence = f"system identifier {side.system_identifier}, in the backup {manifest.server.system_identifier}"
             remedy = "Expected after a rebuild; otherwise find out which server answers under this name."
             yield Finding("other_server", "warning", manifest.id, "the backup is of another server", evidence, remedy)
+        if manifest.selection and manifest.left_out:
+            text, remedy = "the backup holds a part of the database; the rest will not be there", "Bring the rest from elsewhere."
+            yield Finding("backup_partial", "warning", manifest.id, text, f"it lacks {manifest.selection.few}", remedy)
         if not catalog.open:
             text = "somebody has closed the live database to all connections; the restored one will be open"
             remedy = "Find out who closed it, and why, before the application writes to the restored one."

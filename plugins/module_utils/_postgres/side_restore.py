@@ -76,8 +76,12 @@ class SideRestore:
                 present.setdefault(f"{entry.schema}.{entry.name}", Table(entry.schema, entry.name))
         if strange := [name for name in self.tables if name not in present]:
             shown = ", ".join(sorted(present)[:_SHOWN])
+            cause = f"it was made without {manifest.selection.few}" if manifest.selection else ""
             remedy = f"Tables are named with their schema; the backup has {shown}{' …' if len(present) > _SHOWN else ''}."
-            raise OpsError(f"The backup {manifest.id} has no table {', '.join(strange)}", remedy=remedy)
+            raise OpsError(f"The backup {manifest.id} has no table {', '.join(strange)}", cause=cause, remedy=remedy)
+        if bare := sorted({*self.tables} & {*(manifest.selection.tables_without_rows if manifest.selection else ())}):
+            remedy = "Bring them from another backup."
+            raise OpsError(f"The backup {manifest.id} was made without the rows of {', '.join(bare)}", remedy=remedy)
         return [present[name] for name in dict.fromkeys(self.tables)]
 
     def _proven(self, path: Any, *, check: bool, then: Any) -> None:

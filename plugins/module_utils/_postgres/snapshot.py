@@ -20,6 +20,7 @@ from .._tls import Credentials
 from .connection import Server, connected, session
 from .content import Questions, questions
 from .reading import Reading, known, reading
+from .selection import WHOLE, Cut, Selection, cut
 from .table_content import KnownAnswer
 
 with declare("psycopg", minimum="3.1"):
@@ -75,10 +76,11 @@ class Snapshot:
     name: str
     at: str
     tables: tuple[Table, ...]
+    cut: Cut
 
     def questions(self, buckets: int) -> Questions:
         """What tells the content of each table, and of up to so many parts of it."""
-        return _asked(self.connection, self.tables, buckets)
+        return _asked(self.connection, self.tables, self.cut, buckets)
 
     def reading(self, asked: Questions, jobs: int) -> AbstractContextManager[Reading]:
         """The tables, read by sessions of their own while something else is done."""
@@ -118,14 +120,16 @@ class Snapshot:
 
 
 @contextmanager
-def held(server: Server, who: Credentials, *, lock_timeout_seconds: float, timeout_seconds: float) -> Iterator[Snapshot]:
-    """A snapshot behind locks on all tables; it needs a session of its own, which a pool of transactions does not give."""
+def held(
+    server: Server, who: Credentials, *, lock_timeout_seconds: float, timeout_seconds: float, selection: Selection = WHOLE
+) -> Iterator[Snapshot]:
+    """A snapshot behind locks on all tables that are wanted; it needs a session of its own, which a pool of transactions does not give."""
     limits = {"statement_timeout": timeout_seconds, "lock_timeout": lock_timeout_seconds, "idle_in_transaction_session_timeout": 0}
     settings = [f"-c {name}={int(seconds * 1000)}" for name, seconds in limits.items()]
     options = " ".join([*settings, "-c row_security=off -c search_path=pg_catalog"])
     with _unlimited(server, who, options) as connection:
-        name, at, tables = _taken(connection, server)
-        yield Snapshot(connection, server, who, options, name, at, tables)
+        name, at, tables, chosen = _taken(connection, server, selection)
+        yield Snapshot(connection, server, who, options, name, at, tables, chosen)
 
 
 @contextmanager
@@ -137,7 +141,7 @@ def _unlimited(server: Server, who: Credentials, options: str) -> Iterator[Any]:
 
 def asked(connection: Any) -> Questions:
     """What tells the content of each table that is there now."""
-    return _asked(connection, _tables(connection))
+    return _asked(connection, _tables(connection, Cut()), Cut())
 
 
 def blockers(server: Server, tables: tuple[Table, ...]) -> str:
@@ -151,17 +155,21 @@ def _described(row: dict[str, Any]) -> str:
     return f"{row['name']} is locked or about to be by {who}"
 
 
-def _taken(connection: Any, server: Server) -> tuple[str, str, tuple[Table, ...]]:
-    tables = _tables(connection)
+def _taken(connection: Any, server: Server, selection: Selection) -> tuple[str, str, tuple[Table, ...], Cut]:
+    def wanted() -> tuple[Cut, tuple[Table, ...]]:
+        chosen = cut(connection, selection, server.address)
+        return chosen, _tables(connection, chosen)
+
+    chosen, tables = wanted()
     for _attempt in range(_ATTEMPTS):
         connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         if _lock(connection, server, tables):
             exported = connection.execute(_EXPORT).fetchone()
-            seen = _tables(connection)
+            chosen, seen = wanted()
             if seen == tables:
-                return exported["name"], exported["at"], tables
+                return exported["name"], exported["at"], tables, chosen
         connection.execute("ROLLBACK")
-        tables = _tables(connection)
+        chosen, tables = wanted()
     raise OpsError(
         "Tables come and go too fast for a snapshot of all of them",
         where=server.address,
@@ -170,12 +178,14 @@ def _taken(connection: Any, server: Server) -> tuple[str, str, tuple[Table, ...]
     )
 
 
-def _asked(connection: Any, tables: Sequence[Table], buckets: int = 0) -> Questions:
-    return questions(connection, [(table.oid, table.schema, table.name) for table in tables if table.counted], buckets)
+def _asked(connection: Any, tables: Sequence[Table], chosen: Cut, buckets: int = 0) -> Questions:
+    counted = [(table.oid, table.schema, table.name) for table in tables if table.counted]
+    return questions(connection, counted, buckets, set(chosen.empty))
 
 
-def _tables(connection: Any) -> tuple[Table, ...]:
-    return tuple(Table(**row) for row in connection.execute(TABLES))
+def _tables(connection: Any, chosen: Cut) -> tuple[Table, ...]:
+    gone = set(chosen.gone)
+    return tuple(Table(**row) for row in connection.execute(TABLES) if row["oid"] not in gone)
 
 
 def _lock(connection: Any, server: Server, tables: tuple[Table, ...]) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -121,7 +121,8 @@ def verify(repository: Repository, order: Order, progress: Progress, *, check: b
         return _with_records(repository, passed)
     with repository.reading(backup):
         before = files.fingerprint(path)
-        seen = (foresee if check else examine)(path, order.asked, progress)
+        asked = replace(order.asked, selection=repository.selection)
+        seen = (foresee if check else examine)(path, asked, progress)
         unchanged = before if files.fingerprint(path) == before else ""
     age, fresh = _age(repository, order)
     outcome = Outcome(
@@ -305,6 +306,9 @@ def _not_looked_at(order: Order, outcome: Outcome, seen: Seen) -> Iterator[Findi
     if seen.roles_unseen and outcome.verdict == PASSED:
         text, evidence = "its roles were not looked at, as they are encrypted; roles of the same names stood in", f"level {outcome.level}"
         yield Finding("roles_not_verified", "info", outcome.backup, text, evidence, "Name the identity with globals_identity_file.")
+    if seen.manifest and seen.manifest.selection and seen.manifest.left_out:
+        text, evidence = "it holds a part of the database, and the verdict is on that", f"it lacks {seen.manifest.selection.few}"
+        yield Finding("backup_partial", "info", outcome.backup, text, evidence, "Back up the rest too, where it is needed.")
     given = bool(order.asked.manifest_key_file)
     if seen.manifest and seen.manifest.signature and not given:
         evidence, remedy = f"key {seen.manifest.signature.key_id}", "Name the key with manifest_key_file."
@@ -354,7 +358,7 @@ def measured(repository: Repository, order: Order, outcome: Outcome) -> Iterator
     if not order.metrics_path:
         return
     try:
-        write_metrics(order.metrics_path, list(_gauges(repository, outcome)), {"database": repository.database})
+        write_metrics(order.metrics_path, list(_gauges(repository, outcome)), repository.labels)
     except OpsError as error:
         remedy = "The verdict holds. Make the file writable, or alerts will say that nothing was verified."
         yield Finding(

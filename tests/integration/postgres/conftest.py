@@ -12,9 +12,11 @@ import pytest
 
 from tests.integration.app import servers
 from tests.integration.postgres import damage, support
+from tests.integration.postgres.parts import made_partial, partial, source
 from tests.integration.postgres.scene import PRISTINE, Scene
 from tests.integration.postgres.support import DATABASE, Place
 
+__all__ = ["made_partial", "partial", "source"]
 KEYED, BUCKETS = f"{DATABASE}_keyed", 16
 
 

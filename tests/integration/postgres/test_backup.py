@@ -250,6 +250,7 @@ def test_the_result_has_the_same_keys_in_both_modes(place: Place, room: Path) ->
     assert real == checked
     documented = {"changed", "backup", "backup_path", "bytes", "rows", "tables", "seconds", "duration_seconds", "worst_loss_seconds"}
     documented |= {
+        "left_out",
         "deleted",
         "kept",
         "not_deleted",

@@ -90,6 +90,8 @@ def test_what_the_role_may_not_read_is_named(place: Place, room: Path) -> None:
     assert_matches(
         r"may not read 2 objects.*table hidden\.policed, which has row level security, large object 4711\. ", refused(place, room / "b")
     )
+    for part in ({"exclude_schemas": ["hidden"]}, {"exclude_table_data": ["hidden.policed"]}):
+        assert_matches(r"may not read 1 objects.*Cause: large object 4711\. ", refused(place, room / "b", selection=part))
     place.postgresql.sql(f"ALTER TABLE hidden.policed DISABLE ROW LEVEL SECURITY; {OPEN_TO_ALL}")
     place.good(place.backup(room / "b", check=True))
     place.postgresql.sql("REVOKE pg_read_all_data FROM backup")
@@ -113,6 +115,7 @@ def test_too_few_lock_slots_are_refused(place: Place, room: Path) -> None:
         message = refused(place, room / "backups")
         assert_matches(r"too few lock slots: 66\d\d are needed, there are 6[45]\d\d.*max_locks_per_transaction by the factor 2", message)
         place.good(place.backup(room / "backups", jobs=1, check=True))
+        place.good(place.backup(room / "backups", selection={"exclude_schemas": ["many"]}, check=True))
     finally:
         place.postgresql.sql("SET client_min_messages = 'error'; DROP SCHEMA many CASCADE")
 

@@ -13,9 +13,10 @@ import pytest
 from tests.integration.postgres import support
 from tests.integration.postgres.conftest import backup, backups, keyed, made_backup, made_keyed, place, room
 from tests.integration.postgres.damage import Backup, copy_of
+from tests.integration.postgres.parts import made_partial, partial, source
 from tests.integration.postgres.support import Place
 
-__all__ = ["backup", "backups", "keyed", "made_backup", "made_keyed", "place", "room"]
+__all__ = ["backup", "backups", "keyed", "made_backup", "made_keyed", "made_partial", "partial", "place", "room", "source"]
 _DATABASE = "everything"
 
 

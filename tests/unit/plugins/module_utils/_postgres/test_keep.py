@@ -11,6 +11,7 @@ from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.keep 
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.manifest import ManifestError, ServerFacts
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.repository import Repository, opened
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.retention import Standing
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.selection import Selected, Selection
 
 from tests.unit.plugins.module_utils._postgres import backups
 
@@ -46,6 +47,14 @@ def test_a_backup_like_the_one_before_is_not_odd() -> None:
     assert identities(backups.manifest(), History((PREVIOUS,), ())) == []
     half = backups.manifest(tables=(backups.table("requests", 21),))
     assert identities(half, History((PREVIOUS,), ())) == []
+
+
+def test_other_parts_of_the_database_tell_nothing_of_each_other() -> None:
+    part = Selected(Selection(exclude_table_data=("public.requests",)), (), (), ("public.requests",), 0)
+    emptied = (backups.table("endpoints", 2), backups.table("requests", 0))
+    assert identities(backups.manifest(selection=part, tables=emptied), History((PREVIOUS,), ())) == []
+    before = backups.manifest(selection=part)
+    assert identities(backups.manifest(selection=part, tables=emptied), History((before,), ())) == ["backup_shrank", "backup_table_emptied"]
 
 
 def test_what_a_role_could_not_dump_is() -> None:

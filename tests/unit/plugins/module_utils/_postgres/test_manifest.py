@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import manifest
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.manifest import BackupFile, ManifestError
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.selection import WHOLE, Selected, Selection
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.table_content import Buckets
 
 from tests.unit.plugins.module_utils._postgres import backups
@@ -39,6 +40,19 @@ def test_what_was_written_is_read_again(tmp_path: Path) -> None:
     assert manifest.load(written(tmp_path, made.render())) == made
     assert json.loads(made.render())["sha256"] == made.sha256
     assert (made.rows, made.bytes, made.server.major) == (42, 300, 15)
+
+
+def test_what_was_left_out_is_read_again(tmp_path: Path) -> None:
+    asked = Selection.parsed({"exclude_tables": ["a.b", "a.a", "a.b"], "include_schemas": []})
+    part = Selected(asked, ("c",), ("a.a", "a.b"), ("a.d",), 8_000_000)
+    made = backups.manifest(selection=part)
+    assert manifest.load(written(tmp_path, made.render())) == made
+    assert (made.database_bytes, made.left_out, str(made.asked)) == (
+        1_000_000,
+        ["schema c", "a.a", "a.b", "rows of a.d"],
+        "exclude_tables: a.a, a.b",
+    )
+    assert (backups.manifest().database_bytes, backups.manifest().asked) == (9_000_000, WHOLE)
 
 
 def test_the_same_content_has_the_same_text() -> None:

@@ -10,6 +10,7 @@ from ansible_collections.endpoint_stats.ops.plugins.module_utils._errors import 
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._lock import in_use
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import repository
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.repository import MARKER, Repository, opened
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.selection import WHOLE, Selection
 
 OLD, NEW = "20261125T201700Z", "20261125T204700Z"
 
@@ -66,6 +67,17 @@ def test_a_directory_of_something_else_is_refused_and_left_alone(tmp_path: Path,
 def test_another_database_is_refused(made: Repository) -> None:
     with pytest.raises(OpsError, match="backups of 'shop', not of 'other'"):
         opened(str(made.directory), "other", create=True)
+
+
+def test_a_directory_is_of_one_part_of_the_database(tmp_path: Path, made: Repository) -> None:
+    part = Selection(exclude_schemas=("audit",))
+    opened(str(tmp_path / "part"), "shop", create=True, selection=part)
+    assert [opened(str(path), "shop").selection for path in (tmp_path / "part", made.directory)] == [part, WHOLE]
+    assert opened(str(tmp_path / "part"), "shop").labels == {"database": "shop", "selection": "partial"}
+    with pytest.raises(OpsError, match=r"another part.*there: exclude_schemas: audit; wanted: all of the database"):
+        opened(str(tmp_path / "part"), "shop", create=True)
+    with pytest.raises(OpsError, match=r"another part.*there: all of the database; wanted: exclude_schemas: audit"):
+        opened(str(made.directory), "shop", create=True, check=True, selection=part)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xff", b'{"schema": "other", "database": "shop"}'])
