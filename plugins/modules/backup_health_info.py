@@ -10,7 +10,7 @@ module: backup_health_info
 short_description: Tell how the backups of a PostgreSQL database are
 version_added: 0.1.0
 description:
-  - Looks at the names of the backups of M(endpoint_stats.ops.pg_backup), at the records beside them, and at the manifest of the newest. No
+  - Looks at the names of the backups of M(endpoint_stats.ops.pg_backup), at the records beside them, and at the manifests of the newest. No
     backup is restored for it, no server is asked, and nothing is written.
   - A directory without a backup is a critical finding, and one that cannot be read a reason.
   - How old a backup is its name tells.
@@ -106,11 +106,12 @@ part:
   description:
     - What was seen, with C(data), C(findings), C(reason) and C(seconds).
     - C(data) has the number of C(backups) and of C(pinned) ones, and the names of those that C(failed). C(newest), C(proven) and C(offsite)
-      each have C(backup) and C(age_seconds), or are null. C(forecast_restore_seconds) and C(forecast_basis) tell how long a restore takes,
+      each have C(backup) and C(age_seconds), or are null. C(usual_seconds) is the median of what the newest five backups have
+      taken. C(forecast_restore_seconds) and C(forecast_basis) tell how long a restore takes,
       C(records) whether the chain of records is intact, C(verdicts) the last ten, C(limits) the options.
     - The C(id) of a finding is one of C(backup_missing), C(backup_too_old), C(backup_unproven), C(backup_offsite_too_old),
-      C(backup_failed_verification), C(backup_could_not_verify), C(backup_restore_too_slow), C(backup_manifest_damaged) and
-      C(records_damaged).
+      C(backup_failed_verification), C(backup_could_not_verify), C(backup_restore_too_slow), C(backup_manifest_damaged),
+      C(backup_partial) and C(records_damaged).
     - A C(reason) that is not empty says what could not be checked.
   returned: success
   type: dict

@@ -15,10 +15,12 @@ from .._errors import OpsError
 from .._report.finding import Finding, Severity
 from .._report.part import Part, Threshold
 from .forecast import RESTORES, Forecast, forecast
+from .keep import history
 from .manifest import load
 from .records import Records
 from .repository import Repository, opened
 from .retention import made_at
+from .selection import WHOLE
 
 _MOST_NAMED = 5
 _SHOWN_VERDICTS = 10
@@ -84,6 +86,7 @@ def _judged(repository: Repository, subject: str, limits: Limits, now: datetime)
         "failed": failed,
         **{name: asdict(dated) if dated else None for name, dated in ages.items()},
         "offsite_remote": limits.remote,
+        "usual_seconds": history(repository).measured_seconds,
         "forecast_restore_seconds": foreseen.seconds,
         "forecast_basis": foreseen.basis,
         "records": records.to_result(),
@@ -92,6 +95,7 @@ def _judged(repository: Repository, subject: str, limits: Limits, now: datetime)
     }
     findings = [
         *_damaged(repository, names[-1]),
+        *_partial(repository, subject),
         *_late(ages["newest"], first, limits.age, _AGE, subject),
         *_late(ages["proven"], first, limits.proven_age, _PROVEN, subject),
         *(_late(ages["offsite"], first, limits.offsite_age, _OFFSITE, limits.remote) if limits.remote else ()),
@@ -171,6 +175,12 @@ def _damaged(repository: Repository, newest: str) -> Iterator[Finding]:
     except OpsError as error:
         remedy = f"It cannot be restored. Make another: {_BACKUP}"
         yield Finding("backup_manifest_damaged", "critical", newest, "the manifest of the newest backup is not whole", str(error), remedy)
+
+
+def _partial(repository: Repository, subject: str) -> Iterator[Finding]:
+    if repository.selection != WHOLE:
+        text, remedy = "these backups hold a part of the database alone", "See that all of it is backed up too, in another directory."
+        yield Finding("backup_partial", "warning", subject, text, str(repository.selection), remedy)
 
 
 def _nothing(directory: str, limits: Limits) -> dict[str, Any]:

@@ -39,6 +39,12 @@ class History:
         phases = self.previous.seconds if self.previous else {}
         return {phase: round(statistics.median(made.seconds.get(phase, 0.0) for made in self.manifests), 3) for phase in phases}
 
+    @property
+    def measured_seconds(self) -> float | None:
+        """The median of the newest backups, none where there is none."""
+        taken = [sum(made.seconds.values()) for made in self.manifests]
+        return round(statistics.median(taken), 3) if taken else None
+
     def usual_seconds(self, seconds: float) -> float:
         """The median of the newest backups and of one more."""
         return statistics.median([seconds, *(sum(made.seconds.values()) for made in self.manifests)])

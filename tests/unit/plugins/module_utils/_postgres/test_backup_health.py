@@ -14,10 +14,12 @@ from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres impor
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.backup_health import Limits, look
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.records import Kind, append
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.repository import opened
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.selection import Selection
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._report.html import render
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._report.part import Part, Threshold
 
 from tests.unit.plugins.module_utils._health import reports
+from tests.unit.plugins.module_utils._postgres import backups
 from tests.unit.plugins.module_utils._report.test_html import EVIL, Page
 
 OLD, NEW = "20261125T204700Z", "20261125T211700Z"
@@ -111,3 +113,18 @@ def test_the_page_of_a_directory_without_backups_says_that(tmp_path: Path) -> No
     page = Page(render(reports.report({**reports.healthy(), "backups": part})))
     assert "there is none" in page.words
     assert "Make one" in page.words
+
+
+def test_what_backups_usually_take_is_told(tmp_path: Path) -> None:
+    opened(str(tmp_path), "endpoint_stats", create=True)
+    for backup, seconds in ((OLD, 4.0), (NEW, 7.0)):
+        (tmp_path / backup).mkdir()
+        (tmp_path / backup / "manifest.json").write_text(backups.manifest(id=backup, seconds={"dump": seconds}).render())
+    assert look(str(tmp_path), "endpoint_stats", LIMITS, NOW).data["usual_seconds"] == 5.5
+
+
+def test_a_part_of_the_database_is_not_all_of_it(tmp_path: Path) -> None:
+    opened(str(tmp_path), "endpoint_stats", create=True, selection=Selection(exclude_schemas=("audit",)))
+    (tmp_path / NEW).mkdir()
+    found = {finding.id: finding for finding in look(str(tmp_path), "endpoint_stats", LIMITS, NOW).findings}
+    assert (found["backup_partial"].severity, found["backup_partial"].evidence) == ("warning", "exclude_schemas: audit")

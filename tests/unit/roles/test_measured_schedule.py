@@ -1,0 +1,77 @@
+# Copyright: Endpoint Statistics Operations contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A schedule that backups cannot keep is not made: the role asks the backups there are before it changes anything."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.repository import opened
+
+from tests.unit.plugins.module_utils._postgres import backups
+
+_IMAGE = f"images.example.net/ops-runner@sha256:{1:064x}"
+_APPLY = "Apply the schedules with their accounts"
+
+
+def output(directory: Path, **variables: Any) -> str:
+    """What the role says where no cluster answers."""
+    data = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, **variables.pop("data", {})}
+    known: dict[str, Any] = {"endpoint_stats_cluster": "example", "backups_image": _IMAGE, "backups_directory": str(directory / "backups")}
+    known |= {"backups_postgresql": {"database": "shop"}, "backups_kubeconfig": str(directory / "absent"), **variables}
+    play = {
+        "hosts": "localhost",
+        "gather_facts": False,
+        "tasks": [{"ansible.builtin.include_role": {"name": "endpoint_stats.ops.backups"}}],
+    }
+    hosts = {"localhost": {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}}
+    inventory = {"all": {"hosts": hosts, "children": {"ops": {"hosts": {"data": data}}}}}
+    for name, document in (("play.yml", [play]), ("inventory.yml", inventory)):
+        (directory / name).write_text(json.dumps(document))
+    argv = ["ansible-playbook", f"--inventory={directory}/inventory.yml", f"--extra-vars={json.dumps(known)}", str(directory / "play.yml")]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode != 0
+    return " ".join(done.stdout.split())
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> Path:
+    """Backups that have taken half an hour and a little more."""
+    opened(str(tmp_path / "backups"), "shop", create=True)
+    for number, seconds in enumerate((1790, 1801, 1900)):
+        made = backups.manifest(id=f"2026112{number}T000000Z", seconds={"dump": float(seconds - 1), "checksums": 1.0})
+        (tmp_path / "backups" / made.id).mkdir()
+        (tmp_path / "backups" / made.id / "manifest.json").write_text(made.render())
+    return tmp_path
+
+
+def test_a_schedule_that_is_too_short_is_refused_with_the_numbers(slow: Path) -> None:
+    said = output(slow)
+    assert "Nothing was changed; a schedule that is there goes on. The newest backups have taken 1801.0 seconds" in said
+    assert "every 1800 (backups_interval_seconds) and ended after 1700 (backups_schedule_deadline_seconds)" in said
+    assert _APPLY not in said
+
+
+def test_runs_that_would_be_ended_too_soon_are_refused(slow: Path) -> None:
+    said = output(slow, backups_interval_seconds=3600, backups_schedule_deadline_seconds=1800)
+    assert "every 3600 (backups_interval_seconds) and ended after 1800" in said
+
+
+@pytest.mark.parametrize(
+    "changes", [{"backups_interval_seconds": 3600, "backups_schedule_deadline_seconds": 1802}, {"backups_schedule_suspended": True}]
+)
+def test_one_that_can_be_kept_or_rests_is_made(slow: Path, changes: dict[str, Any]) -> None:
+    said = output(slow, **changes)
+    assert _APPLY in said
+    assert "The newest backups have taken" not in said
+
+
+@pytest.mark.parametrize("data", [{}, {"ansible_connection": "ssh", "ansible_host": "192.0.2.1", "ansible_ssh_timeout": 1}])
+def test_where_nothing_was_measured_nothing_is_refused(tmp_path: Path, data: dict[str, Any]) -> None:
+    """There is no backup, or no host beside the data yet."""
+    assert _APPLY in output(tmp_path, data=data)
