@@ -100,10 +100,10 @@ def _differences(document: Document) -> str:
 
 def _ranges(document: Document) -> str:
     """Which rows differ, with what is typed to see them."""
-    tables_ = [one for step in document["steps"] for one in step["differences"] if one.get("ranges")]
-    if not tables_:
+    differing = [one for step in document["steps"] for one in step["differences"] if one.get("ranges")]
+    if not differing:
         return ""
-    return f'<section id="rows"><h2>Rows that differ</h2>{"".join(map(_ranges_of, tables_))}</section>'
+    return f'<section id="rows"><h2>Rows that differ</h2>{"".join(map(_ranges_of, differing))}</section>'
 
 
 def _ranges_of(difference: Mapping[str, Any]) -> str:
@@ -114,7 +114,7 @@ def _ranges_of(difference: Mapping[str, Any]) -> str:
     more = difference["ranges_total"] - len(rows)
     left = f'<p class="quiet">and {plural(more, "more range")}</p>' if more else ""
     head = f"<h3>{text(difference['subject'])}</h3>"
-    return f"{head}{tables.table(['!Rows', '|Expected', '|Found', 'To see them'], rows)}{left}"
+    return f"{head}{tables.table(['Rows', '#Expected', '#Found', 'To see them'], rows)}{left}"
 
 
 def _has_section(step: Mapping[str, Any]) -> bool:
