@@ -250,7 +250,7 @@ findings:
   description:
     - What deserves a word, each with C(id), C(severity), C(subject), C(summary), C(evidence) and C(remedy).
     - The C(id) is one of C(offsite_unreachable), C(offsite_too_old), C(offsite_source_damaged), C(offsite_copy_damaged),
-      C(offsite_records_contradict), C(offsite_mutable) and C(offsite_metrics_not_written).
+      C(offsite_copy_missing), C(offsite_records_contradict), C(offsite_mutable) and C(offsite_metrics_not_written).
   returned: success
   type: list
   elements: dict

@@ -20,7 +20,7 @@ from .._postgres.retention import Standing, fates
 from .._progress import Progress
 from .._report.finding import Finding
 from . import probe, rclone
-from .judge import judge_age, write_gauges
+from .judge import judge_age, judge_lost, write_gauges
 from .order import Order, Outcome
 from .rclone import DamagedError, UnreachableError
 from .remote import Remote, Seen
@@ -81,6 +81,7 @@ class _Run:
         seen, outcome = self.remote.look(), self.outcome
         outcome.before = seen.published
         outcome.copied = [backup for backup, _manifest in self._missing(seen)]
+        judge_lost(self.order, outcome, self._lost(seen))
         outcome.transferred_bytes = sum(manifest.bytes for _backup, manifest in self._missing(seen))
         outcome.deleted = list(self._dispensable({*seen.published, *outcome.copied}))
         outcome.kept = sorted({*seen.published, *outcome.copied} - {*outcome.deleted})
@@ -92,8 +93,11 @@ class _Run:
         seen, outcome = self.remote.look(), self.outcome
         outcome.before = outcome.kept = seen.published
         self.remote.claim(seen)
+        lost = self._lost(seen)
         for backup, manifest in self._missing(seen):
             self._copy(backup, manifest)
+        for backup in judge_lost(self.order, outcome, lost):
+            self.repository.record_offsite(backup, {"did": "missed", "remote": self.order.rclone.remote})
         outcome.kept = sorted({*seen.published, *outcome.copied})
         if self.order.recheck:
             self._recheck(seen)
@@ -109,8 +113,10 @@ class _Run:
         """Backups that have to be there and are not, or not whole, the newest first; what somebody deletes meanwhile is none."""
         wanted = self._wanted()
         begun = {name for name in seen.copies if name not in seen.published}
+        lost = self._lost(seen)
+        again = lost - {*self._dispensable({*seen.published, *lost})}
         found = []
-        for backup in sorted({*wanted, *begun} & {*self.repository.backups()}, reverse=True):
+        for backup in sorted({*wanted, *begun, *again} & {*self.repository.backups()}, reverse=True):
             try:
                 manifest = load(self.repository.path(backup))
             except ManifestError as error:
@@ -119,6 +125,11 @@ class _Run:
             if not seen.is_whole(backup, manifest):
                 found.append((backup, manifest))
         return found
+
+    def _lost(self, seen: Seen) -> set[str]:
+        """Copies that the records tell of and that nobody here has deleted; none where the records may lack what was deleted."""
+        records = self.repository.records()
+        return records.copies(self.order.rclone.remote) - {*seen.published} if records.reliable else set()
 
     def _wanted(self) -> set[str]:
         backups, chosen = self.repository.backups(), self.order.backup

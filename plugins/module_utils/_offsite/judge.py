@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from .._errors import OpsError
@@ -27,6 +27,19 @@ def judge_age(order: Order, repository: Repository, outcome: Outcome) -> None:
         remedy = "See the other findings for what is in the way. Until then the backups here are all there is."
         text = f"the newest copy off-site is too old; {allowed:g} seconds are allowed"
         outcome.findings.append(Finding("offsite_too_old", "critical", order.rclone.remote, text, evidence, remedy))
+
+
+def judge_lost(order: Order, outcome: Outcome, lost: Iterable[str]) -> list[str]:
+    """Of copies that are gone; those that were not sent again, as they are gone here as well. They are told once."""
+    gone = sorted({*lost} - {*outcome.copied})
+    for backup in sorted(lost):
+        again = "it is not here any more either" if backup in gone else "it is sent again"
+        text = f"its copy off-site is gone, and nothing here has deleted it; {again}"
+        evidence = f"the records tell that it was copied to {order.rclone.remote}"
+        remedy = "Find out who deletes there, and lock the objects (backups_offsite_expect_immutable tries whether they are)."
+        outcome.findings.append(Finding("offsite_copy_missing", "critical", backup, text, evidence, remedy))
+    outcome.failed = outcome.failed or bool(gone)
+    return gone
 
 
 def write_gauges(order: Order, repository: Repository, outcome: Outcome) -> None:

@@ -56,7 +56,7 @@ def program() -> str:
     if path := shutil.which("zstd"):
         return path
     remedy = "Install the package zstd on the host the operation runs on."
-    raise OpsError("There is no zstd, which compresses the files of backups", where="PATH", remedy=remedy)
+    raise OpsError("There is no zstd, which compresses dumps", where="PATH", remedy=remedy)
 
 
 def holds_data(name: str) -> bool:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import gzip
-import shutil
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,6 +15,7 @@ from typing import IO
 
 from .._errors import OpsError
 from .._process import output
+from . import compressed
 from .scratch import NoScratchError
 
 PLAIN, CUSTOM, TAR, DIRECTORY = "plain", "custom", "tar", "directory"
@@ -118,10 +118,8 @@ def identified(path: Path) -> Source:
 def opened(path: Path, compression: str) -> Iterator[tuple[IO[bytes], Callable[[], int]]]:
     """The bytes in a file, and how far it was read."""
     if compression == "zstd":
-        if not (program := shutil.which("zstd")):
-            raise NoScratchError("There is no zstd, which the dump is compressed with", remedy="Install the package zstd.")
         try:
-            with output([program, "--decompress", "--stdout", "--quiet", str(path)], "It cannot be decompressed") as stream:
+            with output([compressed.program(), "--decompress", "--stdout", "--quiet", str(path)], "It cannot be decompressed") as stream:
                 yield stream, lambda: 0
         except OpsError as error:
             if "returncode" not in error.details:

@@ -252,6 +252,27 @@ def test_bytes_that_rot_in_the_bucket_are_found_and_sent_again(elsewhere: Elsewh
     assert (again["findings"], again["checked"]) == ([], [backup])
 
 
+def test_copies_that_somebody_deletes_are_missed_once_and_sent_again_where_they_can_be(elsewhere: Elsewhere) -> None:
+    elsewhere.more(2)
+    gone, older, newest = elsewhere.names
+    elsewhere.good(backup="all")
+    shutil.rmtree(elsewhere.there / older)
+    elsewhere.rclone("purge", f"archive:{elsewhere.bucket}/stack/{gone}")
+    (elsewhere.backups / gone).rename(elsewhere.room / gone)
+    foreseen = elsewhere.good(predict=True)
+    result = elsewhere.good()
+    told = [(finding["id"], finding["subject"], finding["summary"].rpartition("; ")[2]) for finding in result["findings"]]
+    missing = "offsite_copy_missing"
+    assert told == [(missing, gone, "it is not here any more either"), (missing, older, "it is sent again")]
+    assert (result["copied"], foreseen["copied"], result["kept"]) == ([older], [older], [older, newest])
+    assert foreseen["findings"] == result["findings"]
+    again = elsewhere.good()
+    assert (again["findings"], again["copied"], again["kept"]) == ([], [], [older, newest])
+    # What retention deletes there is missed by nobody.
+    elsewhere.good(retention={"last": 1})
+    assert elsewhere.good(retention={"last": 1})["findings"] == []
+
+
 def test_a_damaged_backup_does_not_leave_and_nothing_is_deleted(elsewhere: Elsewhere) -> None:
     elsewhere.more(2)
     older, newest = elsewhere.names[:2], elsewhere.names[-1]
