@@ -37,6 +37,13 @@ class OpsError(Exception):
         }
 
 
+def of_system(error: OSError) -> OpsError:
+    """What the system said of a file, where nothing closer to the work has words for it."""
+    remedy = "Give the disk room, or the directory its rights, and run it again."
+    where = str(error.filename) if error.filename else ""
+    return OpsError("A file could not be read or written", where=where, cause=error.strerror or str(error), remedy=remedy)
+
+
 def _labelled(label: str, text: str) -> str:
     return f"{label}: {text.strip()}" if text.strip() else ""
 
@@ -57,4 +64,6 @@ def run_module(module: AnsibleModule, work: Callable[[], dict[str, Any]]) -> Non
         result = work()
     except OpsError as error:
         fail(module, error)
+    except OSError as error:
+        fail(module, of_system(error))
     module.exit_json(**result)

@@ -8,11 +8,11 @@ from __future__ import annotations
 import hashlib
 import os
 import tarfile
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from ._errors import OpsError
+from ._temporary import locked_sibling
 
 
 @dataclass(frozen=True)
@@ -104,16 +104,16 @@ def _put(wanted: Wanted) -> None:
         path.chmod(wanted.mode)
         os.chown(path, os.geteuid(), os.getegid())
         return
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    descriptor, temporary = locked_sibling(path)
     try:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(wanted.data)
             stream.flush()
             os.fchmod(stream.fileno(), wanted.mode)
             os.fsync(stream.fileno())
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink()
+        temporary.unlink()
         raise
     sync_directory(path.parent)
 

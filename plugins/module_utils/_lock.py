@@ -36,7 +36,9 @@ def held(path: Path, *, operation: str, wait_seconds: float = 0) -> Iterator[Non
         _take(descriptor, path, operation, wait_seconds)
         who = {"operation": operation, "host": socket.gethostname(), "pid": os.getpid(), "since": _now()}
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(who).encode(), 0)
+        # On a full disk nobody knows who it is, and it is held all the same.
+        with contextlib.suppress(OSError):
+            os.pwrite(descriptor, json.dumps(who).encode(), 0)
         yield
         os.ftruncate(descriptor, 0)
     finally:

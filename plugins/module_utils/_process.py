@@ -13,7 +13,6 @@ import os
 import shlex
 import signal
 import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,6 +27,12 @@ _SHOWN_OUTPUT_CHARACTERS = 2000
 _WATCH_SECONDS = 0.5
 _GRACE_SECONDS = 10
 _PIPE_BYTES = 1 << 20
+_WHAT_IT_SAYS = "What it says tells what it lacks."
+_WHO_KILLS = "Find out who ended it: the kernel does when memory runs out (dmesg, the events of the pod). Then run it again."
+
+
+class KilledError(OpsError):
+    """A program was ended by a signal, which says nothing of what it worked on."""
 
 
 @dataclass(frozen=True)
@@ -42,14 +47,22 @@ class Completed:
     def check(self, summary: str, *, remedy: str = "") -> Completed:
         if self.returncode == 0:
             return self
+        if self.returncode < 0:
+            raise killed(summary, shlex.join(self.argv), -self.returncode)
         said = _tail(self.stderr) or _tail(self.stdout) or "it printed nothing"
         raise OpsError(
             summary,
             where=shlex.join(self.argv),
             cause=f"exit status {self.returncode}: {said}",
-            remedy=remedy,
+            remedy=remedy or _WHAT_IT_SAYS,
             returncode=self.returncode,
         )
+
+
+def killed(summary: str, where: str, number: int) -> KilledError:
+    """What to say of a program that a signal has ended."""
+    name = signal.Signals(number).name if number in set(signal.Signals) else str(number)
+    return KilledError(summary, where=where, cause=f"it was ended by the signal {name}", remedy=_WHO_KILLS)
 
 
 def run(
@@ -84,6 +97,7 @@ def run(
             f"A program did not end within {timeout_seconds:g} seconds",
             where=shlex.join(argv),
             cause=_tail(stderr) or "it printed no error",
+            remedy="Look what it waits for: the network, a lock, the disk. Where it needs that long, give the operation more time.",
             timeout_seconds=timeout_seconds,
         ) from error
     except BaseException:
@@ -103,7 +117,8 @@ def output(argv: Sequence[str], summary: str, *, environment: Mapping[str, str] 
 
     It is ended where the context is left early. A thread that enters it has to live as long: the kernel ends it with its parent's.
     """
-    with tempfile.TemporaryFile() as errors:
+    # Also where no disk has room.
+    with os.fdopen(os.memfd_create("stderr"), "w+b") as errors:
         streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": errors}
         process = _start(argv, _environment(environment, inherit), text=False, **streams)
         try:

@@ -12,17 +12,19 @@ from pathlib import Path
 
 from .._deadline import Deadline
 from .._errors import OpsError
-from .._files import sync_tree
+from .._files import sync_directory, sync_tree
 from .._postgres import manifest as manifests
 from .._postgres.files import compare
 from .._postgres.manifest import Manifest
 from .._postgres.repository import RECORDS, Repository, opened
 from .._progress import Progress
+from .._temporary import private_directory
 from . import rclone
 from .order import Order, Outcome, moment
 from .remote import Remote, Seen
 
 _ROOM = 1.05
+_FRESH_RECORDS = ".records-"
 
 
 def fetch(order: Order, progress: Progress, *, check: bool = False) -> Outcome:
@@ -45,8 +47,9 @@ def fetch(order: Order, progress: Progress, *, check: bool = False) -> Outcome:
             _refuse_little_room(repository, manifest)
             if not check:
                 with repository.locked("backup_offsite", order.lock_wait_seconds):
-                    outcome.transferred_bytes = _fetched(repository, remote, outcome.backup, manifest, progress)
+                    # Before the backup: once that is here, an interrupted run is over.
                     outcome.records_copied = _records(repository, remote, seen)
+                    outcome.transferred_bytes = _fetched(repository, remote, outcome.backup, manifest, progress)
             outcome.fetched = [outcome.backup]
             outcome.changed = True
     outcome.kept = sorted({*outcome.before, *outcome.fetched})
@@ -119,8 +122,11 @@ def _records(repository: Repository, remote: Remote, seen: Seen) -> bool:
     records = repository.directory / RECORDS
     if not seen.records or records.exists():
         return False
-    remote.fetch(RECORDS, records)
-    sync_tree(records)
+    with private_directory(_FRESH_RECORDS, repository.directory) as made:
+        remote.fetch(RECORDS, made / RECORDS)
+        sync_tree(made)
+        (made / RECORDS).rename(records)
+    sync_directory(repository.directory)
     return True
 
 

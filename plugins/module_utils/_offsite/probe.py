@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from datetime import UTC, datetime
-from pathlib import Path
 
 from .._errors import OpsError
 from .rclone import Rclone, UnreachableError
@@ -27,7 +25,7 @@ def is_immutable(rclone: Rclone) -> bool:
     name = f"{_NAME}{datetime.now(UTC):%Y%m%d}"
     where = f"{root}{'' if root.endswith(':') else '/'}"
     if not _versions(rclone, root, name):
-        _put(rclone, f"{where}{name}", _CONTENT)
+        rclone.send(_CONTENT, f"{where}{name}")
     _try(rclone, "deletefile", f"{where}{name}")
     for version in _versions(rclone, root, name):
         _try(rclone, "deletefile", "--s3-versions", f"{where}{version}")
@@ -35,7 +33,7 @@ def is_immutable(rclone: Rclone) -> bool:
     if name in left:
         # It could not even be hidden.
         try:
-            _put(rclone, f"{where}{name}", _OTHER)
+            rclone.send(_OTHER, f"{where}{name}")
         except UnreachableError:
             raise
         except OpsError:
@@ -48,13 +46,6 @@ def _versions(rclone: Rclone, root: str, name: str) -> dict[str, int]:
     """The file and what S3 keeps of it, with their sizes."""
     listed = rclone.run("lsjson", "--files-only", "--no-modtime", "--no-mimetype", "--s3-versions", f"--include=/{name}*", root)
     return {str(entry["Name"]): int(entry["Size"]) for entry in json.loads(listed.stdout or "[]")}
-
-
-def _put(rclone: Rclone, path: str, content: bytes) -> None:
-    with tempfile.TemporaryDirectory(prefix="endpoint-stats-probe-") as directory:
-        file = Path(directory, "probe")
-        file.write_bytes(content)
-        rclone.run("copyto", "--ignore-times", str(file), path)
 
 
 def _try(rclone: Rclone, *words: str) -> None:

@@ -15,16 +15,16 @@ import json
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .._deadline import Deadline
+from .._deadline import Deadline, TimeIsUpError
 from .._errors import OpsError
-from .._process import Completed, run
+from .._process import Completed, killed, run
 from .._report.redact import HIDDEN, clean
+from .._temporary import memory
 
 _NOT_FOUND = 3
 _REMOTE = re.compile(r"(?P<name>[\w.][\w.+@ -]*):(?P<path>[^\0\n]*)\Z")
@@ -45,7 +45,9 @@ _REFUSED = (
     "SignatureDoesNotMatch|InvalidAccessKeyId|AccessDenied|Forbidden|Unauthorized|status code: 40[13]|unable to authenticate"
     "|ExpiredToken|InvalidClientTokenId|permission denied|invalid_grant"
 )
-# What is encrypted and was changed ends, for rclone, before its end.
+_FULL = "no space left on device|file too big for remaining disk space"
+# A connection that ends in the middle. What is encrypted and was changed ends so as well, for rclone.
+_CUT = "unexpected EOF|EOF$"
 _DAMAGED = "unexpected EOF|corrupted on transfer|failed to authenticate decrypted block|not an encrypted file|file is too short"
 _BAD_TRUST = (
     "The off-site's certificate is not trusted",
@@ -53,6 +55,7 @@ _BAD_TRUST = (
 )
 _BAD_KEYS = ("The off-site refuses the credentials", "Look at the keys in config_file, and at what they may.")
 _CHANGED = ("Bytes have changed on the way, or where they lie", "Run it again; if it stays so, look at the service and its disks.")
+_NO_ROOM = ("The disk here is full", "Make room there; the next run goes on where this one stopped.")
 _SILENT = ("The off-site does not answer", "Look at the network and at the service; nothing is lost.")
 
 
@@ -129,14 +132,13 @@ class Rclone:
 
     def run(self, *words: str, advance: Callable[[float], None] | None = None, accept: Sequence[int] = (0,), text: str = "") -> Done:
         """One command to its end. A status that is not accepted is an error of the kind that its words tell."""
-        with tempfile.TemporaryDirectory(prefix="endpoint-stats-rclone-") as directory:
-            log = Path(directory, "log")
-            log.touch(0o600)
+        with memory() as held:
+            log = Path(held.path)
             argv = [self.program, f"--config=/proc/self/fd/{self.descriptor}", "--use-json-log", f"--log-file={log}", *self.options.argv()]
             argv += ["--stats=1s", "--stats-log-level=NOTICE", *words]
             watch = (lambda: self._watch(log, advance)) if advance else None
             how: dict[str, Any] = {"environment": environment(), "inherit": False, "descriptors": [self.descriptor]}
-            done = run(argv, timeout_seconds=self.deadline.left(), input_text=text, while_running=watch, **how)
+            done = self._ended(argv, input_text=text, while_running=watch, **how)
             entries, lines = list(_entries(log)), log.read_text(encoding="utf-8", errors="replace").splitlines()
         stats: dict[str, Any] = next((entry["stats"] for entry in reversed(entries) if "stats" in entry), {})
         told = [str(entry.get("msg", "")) for entry in entries if entry.get("level") in ("error", "critical")]
@@ -146,6 +148,25 @@ class Rclone:
         if failure and done.returncode not in accept:
             raise failure
         return Done(done.stdout, int(stats.get("bytes", 0)), failure)
+
+    def send(self, content: bytes, path: str) -> None:
+        """A small file, from memory."""
+        with memory(content) as held:
+            # Its path is a link.
+            self.run("copyto", "--ignore-times", "--copy-links", held.path, path)
+
+    def _ended(self, argv: Sequence[str], **how: Any) -> Completed:
+        """How the program ended, within the time that all of them have together."""
+        try:
+            return run(argv, timeout_seconds=self.deadline.left(), **how)
+        except OpsError as error:
+            if not isinstance(error, TimeIsUpError) and "timeout_seconds" not in error.details:
+                raise
+            remedy = f"Give it more with {self.deadline.option}, or look why it is slow; the next run goes on where this one stopped."
+            cause = f"{self.deadline.seconds:g} seconds are allowed for all of it"
+            raise OpsError(
+                "The off-site did not take or give everything in time", where=self.options.remote, cause=cause, remedy=remedy
+            ) from error
 
     def hidden(self, text: str) -> str:
         """Words of rclone without any value of the configuration that is nobody's business."""
@@ -161,12 +182,17 @@ class Rclone:
 
     def _error(self, words: Sequence[str], done: Completed, said: str) -> OpsError:
         where = self.options.remote
-        for pattern, kind, (summary, remedy) in (
+        if done.returncode < 0:
+            return killed(f"rclone {words[0]} was killed", where, -done.returncode)
+        known: list[tuple[str, type[OpsError], tuple[str, str]]] = [
+            (_FULL, OpsError, _NO_ROOM),
             (_NO_TRUST, OpsError, _BAD_TRUST),
             (_REFUSED, RefusedError, _BAD_KEYS),
             (_UNREACHABLE, UnreachableError, _SILENT),
+            *([] if self.inner else [(_CUT, UnreachableError, _SILENT)]),
             (_DAMAGED, DamagedError, _CHANGED),
-        ):
+        ]
+        for pattern, kind, (summary, remedy) in known:
             if re.search(pattern, said):
                 return kind(summary, where=where, cause=said, remedy=remedy)
         if done.returncode == _NOT_FOUND:

@@ -11,7 +11,6 @@ records/                         the chain of records and its head
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +21,7 @@ from .._postgres.manifest import FILE_NAME, Manifest, parse
 from .._postgres.records import CHAIN, HEAD, Head
 from .._postgres.repository import MARKER, RECORDS, SCHEMA, Repository, is_name
 from .._postgres.selection import Selection
-from .rclone import Rclone
+from .rclone import Rclone, UnreachableError
 
 Check = Literal["server", "download"]
 _WITHOUT_MANIFEST = f"--exclude=/{FILE_NAME}"
@@ -108,6 +107,9 @@ class Remote:
             differing = sorted(path for path in {*found, *wanted} if found.get(path) != wanted.get(path))
             if not differing:
                 return []
+        if isinstance(done.failure, UnreachableError):
+            # What could not be read to its end says nothing of the copy.
+            raise done.failure
         self.rclone.run("lsf", self.rclone.path())
         return differing
 
@@ -152,10 +154,7 @@ class Remote:
         return self.rclone.run("cat", self.rclone.path(path)).stdout
 
     def _put(self, path: str, content: bytes) -> None:
-        with tempfile.TemporaryDirectory(prefix="endpoint-stats-offsite-") as directory:
-            file = Path(directory, "content")
-            file.write_bytes(content)
-            self.rclone.run("copyto", "--ignore-times", str(file), self.rclone.path(path))
+        self.rclone.send(content, self.rclone.path(path))
         if self.text(path).encode() != content:
             remedy = "Run it again; if it stays so, look at the service."
             raise OpsError("What was sent off-site reads otherwise there", where=self.rclone.path(path), remedy=remedy)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import re
 import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from pathlib import Path
 from .._deadline import Deadline
 from .._errors import OpsError
 from .._process import output, run
+from .._temporary import private_directory
 from . import compressed
 from .compressed import SUFFIX
 from .dump import DUMP
@@ -28,6 +28,7 @@ from .manifest import BackupFile
 from .programs import Programs
 
 SECTIONS = PRE_DATA, DATA, POST_DATA = ("pre-data", "data", "post-data")
+_PREFIX = "endpoint-stats-dump-"
 _SPARE_BYTES = 32 << 20
 _ENTRY = re.compile(r"\d+; \d+ \d+ (.*)")
 _ROWS = "TABLE DATA "
@@ -74,21 +75,30 @@ class Archive:
 @contextmanager
 def opened(backup: Path, files: Sequence[BackupFile], programs: Programs, deadline: Deadline, work: Path) -> Iterator[Archive]:
     """The dump of a backup; the private directory is made in C(work) and needs room for large objects alone."""
-    with tempfile.TemporaryDirectory(prefix="dump-", dir=work) as made:
-        directory, dumped = Path(made), [file for file in files if file.path.startswith(f"{DUMP}/")]
-        token = secrets.token_hex(16)
-        places = {_name(file): file for file in dumped if file.path.endswith(SUFFIX)}
-        for file in dumped:
-            if _name(file) not in places:
-                # A small table of contents; newer releases of pg_restore take no link for it.
-                shutil.copyfile(backup / file.path, directory / _name(file))
-        for name in places:
-            (directory / name).write_text(f"{token} {name}\n", encoding="ascii")
-        listed = {section: _listed(programs, directory, section, deadline) for section in SECTIONS}
-        preamble, copies = _copies(_printed(programs, directory, listed[DATA], deadline), token, places)
-        streamed = {_name(copy.file) for copy in copies}
-        _decompress(backup, directory, [file for name, file in places.items() if name not in streamed])
-        yield Archive(backup, directory, listed, preamble, copies)
+    with private_directory(_PREFIX, work) as directory:
+        try:
+            made = _laid_out(backup, files, programs, deadline, directory)
+        except OSError as error:
+            remedy = "Make room there, or name another directory for temporary files with TMPDIR."
+            raise OpsError("The dump could not be laid out", where=str(work), cause=str(error.strerror), remedy=remedy) from error
+        yield made
+
+
+def _laid_out(backup: Path, files: Sequence[BackupFile], programs: Programs, deadline: Deadline, directory: Path) -> Archive:
+    dumped = [file for file in files if file.path.startswith(f"{DUMP}/")]
+    token = secrets.token_hex(16)
+    places = {_name(file): file for file in dumped if file.path.endswith(SUFFIX)}
+    for file in dumped:
+        if _name(file) not in places:
+            # A small table of contents; newer releases of pg_restore take no link for it.
+            shutil.copyfile(backup / file.path, directory / _name(file))
+    for name in places:
+        (directory / name).write_text(f"{token} {name}\n", encoding="ascii")
+    listed = {section: _listed(programs, directory, section, deadline) for section in SECTIONS}
+    preamble, copies = _copies(_printed(programs, directory, listed[DATA], deadline), token, places)
+    streamed = {_name(copy.file) for copy in copies}
+    _decompress(backup, directory, [file for name, file in places.items() if name not in streamed])
+    return Archive(backup, directory, listed, preamble, copies)
 
 
 def _name(file: BackupFile) -> str:

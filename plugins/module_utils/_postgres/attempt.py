@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar
 
 from .._deps import declare
 from .._report.finding import Finding, Severity
+from . import silence
 from .holders import LockHolder, lock_holders
 
 with declare("psycopg", minimum="3.1"):
@@ -118,6 +119,7 @@ class Worker:
         before = {name: self._shown(name) for name in ("statement_timeout", "lock_timeout")}
         self._set("statement_timeout", _milliseconds(self._budget.statement_seconds))
         self._set("lock_timeout", _milliseconds(self._budget.lock_seconds))
+        usual = silence.allow(self.connection, self._budget.statement_seconds)
         self._warnings.clear()
         try:
             return work()
@@ -128,6 +130,7 @@ class Worker:
                 raise
             return self._skipped(action, table, oid, error)
         finally:
+            silence.allow(self.connection, usual)
             if not self.connection.broken:
                 for name, value in before.items():
                     self._set(name, value)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,12 +15,14 @@ from typing import Any
 from .._deps import declare
 from .._errors import OpsError
 from .._tls import Credentials, credentials
+from . import silence
 
 with declare("psycopg", minimum="3.1"):
     import psycopg
     import psycopg.rows
 
 _STARTING = ("57P03", "53300")
+_STATEMENT_TIMEOUT = re.compile(r"statement_timeout=(\d+)")
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class NoConnectionError(OpsError):
     """No connection; C(down) tells a server that does not serve from one that does not let us in."""
 
     def __init__(self, server: Server, cause: str, sqlstate: str) -> None:
-        remedy = "" if self._is_down(sqlstate) else "Check the credentials that are mounted and the rights of their role."
+        remedy = silence.LOOK if self._is_down(sqlstate) else "Check the credentials that are mounted and the rights of their role."
         super().__init__("PostgreSQL does not let us connect", where=server.address, cause=cause, remedy=remedy, sqlstate=sqlstate)
         self.down = self._is_down(sqlstate)
 
@@ -63,7 +66,8 @@ def connected(server: Server) -> Iterator[Any]:
 def session(server: Server, who: Credentials, settings: str = "") -> Iterator[Any]:
     """A session that gives rows as dictionaries and commits each statement by itself."""
     bound = server.timeout_seconds * 1000
-    options = f"-c statement_timeout={bound} -c lock_timeout={bound} -c idle_in_transaction_session_timeout={bound}"
+    options = f"{silence.SERVER} -c statement_timeout={bound} -c lock_timeout={bound} -c idle_in_transaction_session_timeout={bound}"
+    statement_seconds = int(_STATEMENT_TIMEOUT.findall(f"{options} {settings}")[-1]) / 1000
     try:
         connection = psycopg.connect(
             host=server.host,
@@ -77,18 +81,28 @@ def session(server: Server, who: Credentials, settings: str = "") -> Iterator[An
             application_name="endpoint-stats-ops",
             # Names are text also in a database without an encoding, for which psycopg gives bytes.
             client_encoding="UTF8",
-            options=f"{options} {settings}".strip(),
+            options=f"{options} {settings}",
+            **silence.CLIENT,
             row_factory=psycopg.rows.dict_row,
             autocommit=True,
         )
     except psycopg.OperationalError as error:
         raise NoConnectionError(server, _said(error), error.sqlstate or _sqlstate(str(error))) from error
     try:
-        with connection:
+        with silence.watched(connection, statement_seconds) as watch, connection:
             yield connection
     except psycopg.Error as error:
-        cause = f"{_said(error)} (SQLSTATE {error.sqlstate})" if error.sqlstate else _said(error)
-        raise OpsError("PostgreSQL refused a query", where=server.address, cause=cause, sqlstate=error.sqlstate or "") from error
+        if watch.silent:
+            raise watch.error(server.address) from error
+        raise _failed(server, error) from error
+
+
+def _failed(server: Server, error: psycopg.Error) -> OpsError:
+    if isinstance(error, psycopg.OperationalError) and not error.sqlstate:
+        return OpsError("The connection to PostgreSQL was lost", where=server.address, cause=_said(error), remedy=silence.LOOK, sqlstate="")
+    cause = f"{_said(error)} (SQLSTATE {error.sqlstate})" if error.sqlstate else _said(error)
+    remedy = "Look at what the server says here and in its log."
+    return OpsError("PostgreSQL refused a query", where=server.address, cause=cause, remedy=remedy, sqlstate=error.sqlstate or "")
 
 
 def forget_environment() -> None:
@@ -109,14 +123,14 @@ def libpq_environment(server: Server, who: Credentials) -> dict[str, str]:
         "PGSSLROOTCERT": server.ca_file,
         "PGCONNECT_TIMEOUT": str(server.timeout_seconds),
         "PGAPPNAME": "endpoint-stats-ops",
-        "PGOPTIONS": "",
+        "PGOPTIONS": silence.SERVER,
     }
 
 
 def named(database: str) -> str:
-    """How a program is told a database: it takes a bare name with an equals sign for more than a name."""
+    """How a program is told a database, and to notice a server that is gone; a bare name with an equals sign would be taken for more."""
     escaped = database.replace("\\", "\\\\").replace("'", "\\'")
-    return f"dbname='{escaped}'"
+    return " ".join([f"dbname='{escaped}'", *(f"{name}={value}" for name, value in silence.CLIENT.items())])
 
 
 def _said(error: Exception) -> str:

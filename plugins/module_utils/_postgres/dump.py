@@ -15,13 +15,13 @@ from typing import Any
 from .._deadline import Deadline
 from .._files import sync_directory
 from .._process import Completed, run
+from .._temporary import memory
 from .._tls import Credentials
-from . import compressed
+from . import compressed, silence
 from .compressed import SUFFIX, Plain
 from .compressor import Compressor
 from .connection import Server, libpq_environment, named
 from .contents import Entry, entries
-from .encryption import memory
 from .manifest import BackupFile, hash_file
 from .programs import Programs
 from .snapshot import Snapshot
@@ -59,13 +59,15 @@ class Dumper:
         with memory() as held:
             argv = [self.programs["pg_dumpall"], "--globals-only", f"--file={held.path}", "--no-sync", "--no-password"]
             argv += [f"--database={named(self.server.database)}", *([] if passwords else ["--no-role-passwords"])]
-            self._run(argv).check("The roles of the server could not be read")
+            remedy = f"Where pg_dumpall does not say what it lacks: {silence.LOOK}"
+            self._run(argv).check("The roles of the server could not be read", remedy=remedy)
             return held.content()
 
     def dump(self, snapshot: Snapshot, directory: Path, *, jobs: int, advance: Callable[[float], None]) -> Dumped:
         """Write the database as the snapshot shows it, each file compressed as soon as it is finished."""
         argv = [self.programs["pg_dump"], "--format=directory", f"--file={directory}", f"--jobs={jobs}", f"--snapshot={snapshot.name}"]
-        argv += ["--compress=0", "--no-sync", "--no-password", f"--lock-wait-timeout={int(self.lock_timeout_seconds * 1000)}"]
+        argv += [f"--dbname={named(self.server.database)}", f"--lock-wait-timeout={int(self.lock_timeout_seconds * 1000)}"]
+        argv += ["--compress=0", "--no-sync", "--no-password"]
         argv += snapshot.cut.arguments
         deadline = Deadline(self.timeout_seconds, "dump_timeout_seconds")
         with Compressor(compressed.program(), directory, self.compression_level, jobs, deadline) as compressor:

@@ -5,15 +5,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from .._errors import OpsError
 from .._process import run
+from .._temporary import memory
 
 _TIMEOUT_SECONDS = 60
 # What age says of bytes that are not what it has written, whoever reads them.
@@ -22,31 +19,6 @@ _DAMAGED = ("failed to read header", "payload chunk")
 
 class DamagedError(OpsError):
     """What was encrypted cannot be brought back by anybody."""
-
-
-@dataclass(frozen=True)
-class Memory:
-    """A file that is on no disk; programs that we start reach it by its path."""
-
-    descriptor: int
-
-    @property
-    def path(self) -> str:
-        return f"/proc/{os.getpid()}/fd/{self.descriptor}"
-
-    def content(self) -> bytes:
-        return Path(self.path).read_bytes()
-
-
-@contextmanager
-def memory(content: bytes = b"") -> Iterator[Memory]:
-    descriptor = os.memfd_create("endpoint-stats", os.MFD_CLOEXEC)
-    try:
-        held = Memory(descriptor)
-        Path(held.path).write_bytes(content)
-        yield held
-    finally:
-        os.close(descriptor)
 
 
 def refuse(recipients_file: str) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .._deadline import Deadline
-from .._errors import OpsError
+from .._errors import OpsError, of_system
 from .._progress import Progress
 from . import (
     accounts,
@@ -131,6 +131,8 @@ def judged(progress: Progress, look: Callable[[Seen], None]) -> Seen:
         seen.differ(error.kind, error.path, error.expected, error.found)
     except OpsError as error:
         seen.reason = str(error)
+    except OSError as error:
+        seen.reason = str(of_system(error))
     finally:
         progress.end()
     if seen.differences:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from .._deadline import Deadline
 from .._errors import OpsError
-from .._process import run
+from .._process import KilledError, run
 from .._progress import Progress
 from . import load, scratch
 from .examine import PASSED, Asked, Seen, judged
@@ -83,6 +83,8 @@ class _Verification:
             raise scratch.NoScratchError("The dump was made by a newer pg_dump than the ones here", cause=done.stderr.strip())
         try:
             survey = Survey().read([done.check("The dump cannot be read").stdout.encode()])
+        except KilledError:
+            raise
         except OpsError as error:
             raise LoadError("dump_unreadable", self.path.name, error) from error
         if not survey.major:

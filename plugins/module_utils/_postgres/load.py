@@ -16,7 +16,7 @@ from typing import Any
 from .._deadline import Deadline
 from .._deps import declare
 from .._errors import OpsError
-from .._process import Completed, run
+from .._process import Completed, KilledError, run
 from .._tls import Credentials
 from . import dump
 from .archive import Archive
@@ -41,6 +41,7 @@ UPDATE pg_class SET relpersistence = 'u'
 WHERE relpersistence = 'p' AND relkind IN ('r', 't', 'i') AND oid >= 16384 RETURNING oid::int8 AS oid
 """
 _TEMPLATE = "template1"
+_WORKER_KILLED = "a worker process died unexpectedly"
 _LOGGED = "UPDATE pg_class SET relpersistence = 'p' WHERE oid = ANY(%s::oid[])"
 
 
@@ -116,7 +117,7 @@ class Loader:
 
     def structure(self, database: str) -> str:
         """The statements that make a database's structure."""
-        argv = [self.programs["pg_dump"], "--schema-only", "--no-password"]
+        argv = [self.programs["pg_dump"], "--schema-only", "--no-password", f"--dbname={named(database)}"]
         return self._run(argv, database).check("The structure of the restored database could not be read").stdout
 
     def run(self, kind: str, part: str, argv: list[str], database: str, summary: str, **options: Any) -> Completed:
@@ -191,7 +192,12 @@ def missing_roles(connection: Any, manifest: Manifest) -> list[str]:
 
 
 def _check(kind: str, part: str, done: Completed, summary: str) -> Completed:
+    """A program that was killed, by itself or one of its workers, has not refused the part."""
     try:
         return done.check(summary)
+    except KilledError:
+        raise
     except OpsError as error:
+        if _WORKER_KILLED in error.cause:
+            raise OpsError(error.summary, where=error.where, cause=error.cause, remedy=error.remedy) from error
         raise LoadError(kind, part, error) from error

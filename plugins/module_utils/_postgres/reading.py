@@ -8,16 +8,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from .._deps import declare
+from . import silence
 from .answer import Answer, ask, pin
 from .content import Question
 from .table_content import KnownAnswer
-
-with declare("psycopg", minimum="3.1"):
-    import psycopg
 
 _POLL_SECONDS = 0.1
 
@@ -78,8 +75,7 @@ class Reading:
     def end(self) -> None:
         self._left.clear()
         for connection in list(self._connections):
-            with suppress(psycopg.Error):
-                connection.cancel()
+            silence.cut(connection)
         self._executor.shutdown()
 
     def _work(self) -> None:

@@ -140,6 +140,14 @@ def read(directory: Path) -> Records:
 
 def append(directory: Path, kind: Kind, backup: str, entry: Mapping[str, Any]) -> Head:
     """Keep a record. A break before it stays visible: it continues what the head says, also where that is lost."""
+    try:
+        return _appended(directory, kind, backup, entry)
+    except OSError as error:
+        remedy = "What was recorded before is unchanged; give the volume room, or our user the right to write there."
+        raise OpsError("A record could not be written", where=str(directory), cause=str(error.strerror), remedy=remedy) from error
+
+
+def _appended(directory: Path, kind: Kind, backup: str, entry: Mapping[str, Any]) -> Head:
     directory.mkdir(mode=0o700, exist_ok=True)
     with _locked(directory, fcntl.LOCK_EX):
         lines, said = _lines(directory / CHAIN), _said(directory / HEAD)

@@ -199,7 +199,7 @@ def opened(directory: str, database: str, *, create: bool = False, check: bool =
         if create and found != selection:
             _refuse_other_selection(path, found, selection)
         selection = found
-    elif strangers := sorted(names - _MADE_BY_FILE_SYSTEMS - {LOCK}):
+    elif strangers := sorted(name for name in names - _MADE_BY_FILE_SYSTEMS - {LOCK} if not name.startswith(f".{MARKER}.")):
         shown = ", ".join(strangers[:5]) + (" …" if len(strangers) > 5 else "")
         remedy = "Name an empty directory, or one that pg_backup has made."
         raise OpsError(

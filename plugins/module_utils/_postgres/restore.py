@@ -18,7 +18,7 @@ from .._deps import declare
 from .._errors import OpsError
 from .._progress import Progress
 from .._report.finding import Finding
-from . import archive, compare, content, properties, snapshot, verify
+from . import archive, compare, content, properties, silence, snapshot, verify
 from .beside import Ready, look, restoring
 from .contents import EntryDifference
 from .exchange import Exchange, Outcome, Policy, Successor, Target, drop
@@ -33,6 +33,7 @@ with declare("psycopg", minimum="3.1"):
     import psycopg.sql
 
 _SHOWN = 5
+_DROP_SECONDS = 300
 
 _OID = "SELECT oid::int8 AS oid FROM pg_database WHERE datname = %s"
 _SIZE = "SELECT pg_database_size(%s::oid)::int8 AS bytes"
@@ -102,7 +103,8 @@ class Restore:
                 self._created(locker, plan)
             yield int(locker.execute(_OID, (plan.facts.name,)).fetchone()["oid"])
         except BaseException as error:
-            # What resists is dropped by the next run, which says so.
+            # What resists is dropped by the next run, which says so; a server that is silent is not waited for once more.
+            silence.allow(locker, min(self.order.timeout_seconds, _DROP_SECONDS))
             with suppress(psycopg.Error):
                 drop(locker, plan.facts.name, force=True)
             if isinstance(error, OpsError):

@@ -91,13 +91,16 @@ class Scratch:
 
     def trouble(self) -> str:
         """What the server itself suffered from, empty when it was well."""
-        lines = self.log.read_bytes()[self.started :].decode(errors="replace").splitlines()
+        free = shutil.disk_usage(self.log.parent).free
+        # With no room for more the server has other words for it.
+        full = "" if free > _FULL_DISK_BYTES else f"the disk is full: {free:,} bytes are free"
+        return "; ".join(filter(None, (self._own_trouble(), full)))
+
+    def _own_trouble(self) -> str:
         if self.process.poll() is not None:
             return f"the server ended with status {self.process.returncode}: {_end(self.log)}"
-        if own := next((line for line in lines if _OWN_TROUBLE.search(line)), ""):
-            return own
-        free = shutil.disk_usage(self.log.parent).free
-        return "" if free > _FULL_DISK_BYTES else f"the disk is full: {free:,} bytes are free"
+        lines = self.log.read_bytes()[self.started :].decode(errors="replace").splitlines()
+        return next((line for line in lines if _OWN_TROUBLE.search(line)), "")
 
 
 def place(wanted: str, needs: Needs) -> Path:

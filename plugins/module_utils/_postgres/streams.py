@@ -20,6 +20,7 @@ from typing import Any
 from .._deadline import Deadline
 from .._deps import declare
 from .._errors import OpsError
+from . import silence
 from .archive import Archive, Copy
 from .compressed import rows, small_rows
 from .load_error import LoadError
@@ -122,8 +123,9 @@ class Streams:
             connection.execute(self.archive.preamble)
             if self.role:
                 connection.execute(psycopg.sql.SQL("SET ROLE {}").format(psycopg.sql.Identifier(self.role)))
-            milliseconds = int(min(self.deadline.left(), _LONGEST_TIMEOUT_SECONDS) * 1000)
-            connection.execute(_STATEMENT_TIMEOUT, (str(milliseconds),))
+            seconds = min(self.deadline.left(), _LONGEST_TIMEOUT_SECONDS)
+            connection.execute(_STATEMENT_TIMEOUT, (str(int(seconds * 1000)),))
+            silence.allow(connection, seconds)
             yield connection
 
     def _whole(self, copies: Sequence[Copy]) -> Iterator[tuple[Any, ...]]:

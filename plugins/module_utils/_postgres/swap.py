@@ -18,6 +18,7 @@ from typing import Any
 
 from .._deps import declare
 from .._errors import OpsError
+from . import silence
 
 with declare("psycopg", minimum="3.1"):
     import psycopg
@@ -131,11 +132,15 @@ def swap(locker: Any, sessions: Sessions, change: Change, *, timeout_seconds: fl
 
 def _try(locker: Any, other: Any, change: Change, ended: set[int]) -> None:
     question = {"databases": change.databases, "locker": locker.info.backend_pid}
-    with ThreadPoolExecutor(1) as pool:
-        renames: Future[Any] = pool.submit(locker.execute, change.statements())
-        while not wait([renames], timeout=_LOOK_SECONDS).done:
-            ended.update(row["pid"] for row in other.execute(_END_SESSIONS, question).fetchall())
-        renames.result()
+    usual = silence.allow(locker, (_OLD_MILLISECONDS + _NEW_MILLISECONDS) / 1000)
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            renames: Future[Any] = pool.submit(locker.execute, change.statements())
+            while not wait([renames], timeout=_LOOK_SECONDS).done:
+                ended.update(row["pid"] for row in other.execute(_END_SESSIONS, question).fetchall())
+            renames.result()
+    finally:
+        silence.allow(locker, usual)
 
 
 def _is_done(sessions: Sessions, change: Change) -> bool:

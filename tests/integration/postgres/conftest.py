@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,13 +12,16 @@ from pathlib import Path
 import pytest
 
 from tests.integration.app import servers
+from tests.integration.offsite.s3 import S3
 from tests.integration.postgres import damage, support
+from tests.integration.postgres.elsewhere import Elsewhere
 from tests.integration.postgres.parts import made_partial, partial, source
 from tests.integration.postgres.scene import PRISTINE, Scene
 from tests.integration.postgres.support import DATABASE, Place
 
 __all__ = ["made_partial", "partial", "source"]
 KEYED, BUCKETS = f"{DATABASE}_keyed", 16
+_buckets = itertools.count()
 
 
 @pytest.fixture(scope="session")
@@ -110,3 +114,19 @@ def made_scene(place: Place) -> Iterator[Scene]:
 def scene(made_scene: Scene) -> Scene:
     made_scene.renew()
     return made_scene
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
+    servers.install(("rclone",))
+    server = S3(tmp_path_factory.mktemp("s3"))
+    server.start()
+    yield server
+    server.end()
+
+
+@pytest.fixture
+def elsewhere(place: Place, service: S3, room: Path, backups: Path) -> Elsewhere:
+    bucket = f"backups-{next(_buckets)}"
+    service.make(bucket)
+    return Elsewhere(place, service, room, backups, bucket)

@@ -38,10 +38,10 @@ class Backup:
     def repository(self) -> Path:
         return self.path.parent
 
-    def verify(self, room: Path, **options: Any) -> Outcome:
+    def verify(self, room: Path, *, programs: Path | None = None, **options: Any) -> Outcome:
         """The module's own word on it."""
         known = {"directory": str(self.repository), "scratch_dir": str(room / "scratch"), "require_passed": False}
-        return self.place.good(self.place.run("pg_backup_verify", {**known, **options}))
+        return self.place.good(self.place.run("pg_backup_verify", {**known, **options}, programs=programs))
 
     @property
     def manifest(self) -> manifest.Manifest:

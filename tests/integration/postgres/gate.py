@@ -36,9 +36,13 @@ def stop():
     with open({answer!r}) as stream:
         stream.readline()
 
+times = []
+
 def gated(call):
     def stopped(*arguments, **named):
-        stops = {when}
+        stops = ({when}) and len(times) < {most}
+        if stops:
+            times.append(1)
         if stops and {before}:
             stop()
         result = call(*arguments, **named)
@@ -89,14 +93,18 @@ def of_program(room: Path, name: str, *, after: bool = False, first: str = "") -
 
 
 @contextlib.contextmanager
-def of_function(room: Path, function: str, *, module: str = "pg_backup", after: bool = False, when: str = "True") -> Iterator[Gate]:
+def of_function(
+    room: Path, function: str, *, module: str = "pg_backup", after: bool = False, when: str = "True", most: int = 1000
+) -> Iterator[Gate]:
     """Before a function is called, or after it has ended; C(function) is like C(_postgres.repository:Repository.publish).
 
-    It stops C(when) that is so of its C(arguments).
+    It stops C(when) that is so of its C(arguments), and at C(most) so many times.
     """
     names = {"function": f"{_COLLECTION}.module_utils.{function}", "module": f"{_COLLECTION}.modules.{module}"}
     with _pipes(room) as (reached, answer, descriptors):
-        yield Gate(None, _CODE.format(reached=str(reached), answer=str(answer), before=not after, when=when, **names), *descriptors)
+        yield Gate(
+            None, _CODE.format(reached=str(reached), answer=str(answer), before=not after, when=when, most=most, **names), *descriptors
+        )
 
 
 @contextlib.contextmanager
@@ -108,8 +116,8 @@ def of_phase(room: Path, name: str, *, module: str) -> Iterator[Gate]:
 
 @contextlib.contextmanager
 def within_phase(room: Path, name: str, *, module: str) -> Iterator[Gate]:
-    """When the module says how far a phase is."""
-    with of_function(room, "_progress:Progress.advance", module=module, when=f"arguments[0]._name == {name!r}") as stopped:
+    """When the module says for the first time how far a phase is."""
+    with of_function(room, "_progress:Progress.advance", module=module, when=f"arguments[0]._name == {name!r}", most=1) as stopped:
         yield stopped
 
 

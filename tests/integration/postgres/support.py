@@ -32,7 +32,7 @@ _CONTENT = """
 SELECT format('SELECT %L, md5(coalesce(string_agg(t::text, E''\\n'' ORDER BY t::text), '''')) FROM ONLY %I t', relname, relname)
 FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY 1
 """
-_MIGRATED = "migrated"
+MIGRATED = "migrated"
 _SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE usename = '{}'"
 _DATA = f"""
 INSERT INTO endpoints (name, created_at) SELECT '/api/' || n, '2026-01-01Z' FROM generate_series(1, 20) n;
@@ -118,13 +118,13 @@ class Place:
         sql = self.postgresql.sql
         sql(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)", "postgres")
         sql(self._rendered("roles.sql.j2"), "postgres")
-        is_migrated = _MIGRATED in sql("SELECT datname FROM pg_database", "postgres").splitlines()
-        sql(f"CREATE DATABASE {DATABASE} OWNER owner {f'TEMPLATE {_MIGRATED}' if is_migrated else ''}", "postgres")
+        is_migrated = MIGRATED in sql("SELECT datname FROM pg_database", "postgres").splitlines()
+        sql(f"CREATE DATABASE {DATABASE} OWNER owner {f'TEMPLATE {MIGRATED}' if is_migrated else ''}", "postgres")
         sql(self._rendered("rights.sql.j2"))
         if not is_migrated:
             self.stack.program("migrate", account="owner")
             sql(_DATA)
-            sql(f"CREATE DATABASE {_MIGRATED} TEMPLATE {DATABASE}", "postgres")
+            sql(f"CREATE DATABASE {MIGRATED} TEMPLATE {DATABASE}", "postgres")
 
     def content(self, database: str = DATABASE) -> dict[str, str]:
         """A hash over all rows of each table."""

@@ -1,6 +1,6 @@
 # Copyright: Endpoint Statistics Operations contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs that are killed, and runs that meet another; the proof of chaos kills at each phase."""
+"""Runs that are killed, and runs that meet another; the proof of faults kills at each phase."""
 
 from __future__ import annotations
 

@@ -4,114 +4,20 @@
 
 from __future__ import annotations
 
-import itertools
-import os
 import shutil
 import subprocess
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import pytest
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import manifest, records
 
 from tests.integration.app import servers
-from tests.integration.modules import Outcome
 from tests.integration.offsite import s3
-from tests.integration.offsite.s3 import S3
 from tests.integration.postgres import gate, support
 from tests.integration.postgres.damage import Backup
-from tests.integration.postgres.support import DATABASE, Place
+from tests.integration.postgres.elsewhere import RCLONE, Elsewhere, files, ids
+from tests.integration.postgres.support import DATABASE
 
-_RCLONE = "/usr/bin/rclone"
 _PASSWORD = f"{servers.PLANTED}-crypt"
-_numbers = itertools.count()
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
-    servers.install(("rclone",))
-    server = S3(tmp_path_factory.mktemp("s3"))
-    server.start()
-    yield server
-    server.end()
-
-
-@dataclass
-class Elsewhere:
-    """A bucket of its own, and a copy of the good backup here."""
-
-    place: Place
-    service: S3
-    room: Path
-    backups: Path
-    bucket: str
-    sections: dict[str, str] = field(default_factory=dict)
-
-    def options(self, **changes: Any) -> dict[str, Any]:
-        config = self.room / "rclone.conf"
-        if not config.exists():
-            config.write_text(self.service.configuration(**self.sections))
-        known: dict[str, Any] = {"directory": str(self.backups), "database": DATABASE, "owner": "tests/stack"}
-        known |= {"ca_file": str(self.service.authority), "remote": f"archive:{self.bucket}/stack", "config_file": str(config)}
-        return {**known, "connect_timeout_seconds": 2, "retries": 1, **changes}
-
-    def run(self, *, predict: bool = False, programs: Path | None = None, **changes: Any) -> Outcome:
-        return self.place.run("backup_offsite", self.options(**changes), check=predict, programs=programs)
-
-    def good(self, **changes: Any) -> dict[str, Any]:
-        return self.place.good(self.run(**changes)).result
-
-    @property
-    def there(self) -> Path:
-        """The directory of the copies on the service's own disk."""
-        return self.service.buckets / self.bucket / "stack"
-
-    @property
-    def names(self) -> list[str]:
-        """Backups here."""
-        return sorted(path.name for path in self.backups.iterdir() if path.name.startswith("2"))
-
-    def more(self, number: int) -> None:
-        """Older backups that are as good: the same bytes under other names."""
-        (newest,) = self.names
-        for day in range(1, number + 1):
-            name = f"202601{day:02}T000000Z"
-            shutil.copytree(self.backups / newest, self.backups / name)
-            copied = Backup(self.place, self.backups / name)
-            copied.forge(id=name)
-            for path in (copied.path, *copied.path.rglob("*")):
-                support.own(path)
-
-    def rclone(self, *words: str) -> str:
-        """What somebody with the same keys says to the service."""
-        argv = [_RCLONE, f"--config={self.options()['config_file']}", f"--ca-cert={self.service.authority}", *words]
-        known = {name: value for name, value in os.environ.items() if name != "AWS_CA_BUNDLE"}
-        return subprocess.run(argv, check=True, capture_output=True, text=True, env=known).stdout
-
-    def wrapped(self, script: str) -> Path:
-        """An rclone that does something else before it is itself."""
-        path = self.room / "programs" / "rclone"
-        path.parent.mkdir()
-        path.write_text(f'#!/bin/sh\n{script}\nexec {_RCLONE} "$@"\n')
-        path.chmod(0o755)
-        return path.parent
-
-
-@pytest.fixture
-def elsewhere(place: Place, service: S3, room: Path, backups: Path) -> Elsewhere:
-    bucket = f"backups-{next(_numbers)}"
-    service.make(bucket)
-    return Elsewhere(place, service, room, backups, bucket)
-
-
-def files(directory: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
-
-
-def ids(result: dict[str, Any]) -> list[str]:
-    return [finding["id"] for finding in result["findings"]]
 
 
 def test_a_copy_is_the_backup_and_a_second_run_changes_nothing(elsewhere: Elsewhere) -> None:
@@ -154,9 +60,9 @@ def test_the_bucket_alone_brings_the_database_back(elsewhere: Elsewhere) -> None
 
 def test_what_was_begun_is_completed_and_half_a_copy_is_none(elsewhere: Elsewhere) -> None:
     (backup,) = elsewhere.names
-    one_file = f'case " $* " in *" copy "*) {_RCLONE} "$@" --max-transfer=1 --cutoff-mode=soft --transfers=1; kill -9 $$;; esac'
+    one_file = f'case " $* " in *" copy "*) {RCLONE} "$@" --max-transfer=1 --cutoff-mode=soft --transfers=1; kill -9 $$;; esac'
     killed = elsewhere.run(programs=elsewhere.wrapped(one_file))
-    assert "rclone copy failed" in killed.message
+    assert "rclone copy was killed" in killed.message
     arrived = files(elsewhere.there / backup)
     assert 0 < len(arrived) < len(files(elsewhere.backups / backup))
     assert "There is no copy of a backup off-site" in elsewhere.run(state="fetched", directory=str(elsewhere.room / "other")).message
@@ -187,6 +93,18 @@ def test_what_is_killed_or_cut_off_midway_is_done_by_the_next_run(elsewhere: Els
     last = elsewhere.good()
     assert (last["copied"], last["records_copied"], last["kept"]) == ([], True, [backup])
     assert files(elsewhere.backups / backup) == here
+
+
+def test_a_fetch_that_is_killed_brings_the_records_along_as_well(elsewhere: Elsewhere) -> None:
+    """They come first: with the backup it is done."""
+    elsewhere.good()
+    options = elsewhere.options(state="fetched", directory=str(elsewhere.room / "other"))
+    with gate.of_phase(elsewhere.room, "fetch", module="backup_offsite") as stopped:
+        running = elsewhere.place.start("backup_offsite", options, code=stopped.code)
+        stopped.wait()
+        running.kill()
+    assert elsewhere.good(**options)["records_copied"] is False
+    assert files(elsewhere.room / "other" / "records") == files(elsewhere.there / "records")
 
 
 def test_a_wrong_configuration_is_an_error_that_names_it(elsewhere: Elsewhere) -> None:
@@ -312,8 +230,7 @@ def test_a_directory_of_something_else_is_refused(elsewhere: Elsewhere) -> None:
 def test_an_encrypted_copy_shows_nothing_and_comes_back(elsewhere: Elsewhere) -> None:
     (backup,) = elsewhere.names
     obscured = [
-        subprocess.run([_RCLONE, "obscure", word], check=True, capture_output=True, text=True).stdout.strip()
-        for word in (_PASSWORD, "salt")
+        subprocess.run([RCLONE, "obscure", word], check=True, capture_output=True, text=True).stdout.strip() for word in (_PASSWORD, "salt")
     ]
     elsewhere.sections["sealed"] = (
         f"type = crypt\nremote = archive:{elsewhere.bucket}/sealed\npassword = {obscured[0]}\npassword2 = {obscured[1]}"

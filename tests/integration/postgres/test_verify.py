@@ -21,7 +21,7 @@ from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.repos
 
 from tests.integration.app.servers import wait_until
 from tests.integration.modules import Outcome
-from tests.integration.postgres import gate, support
+from tests.integration.postgres import deaths, gate, support
 from tests.integration.postgres.damage import Backup, flipped
 from tests.integration.postgres.support import DATABASE, Place, processes
 
@@ -353,3 +353,9 @@ def test_what_cannot_be_done_is_refused(options: dict[str, Any], words: str, bac
     assert words in outcome.message
     assert "verdict" not in outcome.result
     assert support.tree(backup.repository) == before
+
+
+def test_a_program_that_is_killed_says_nothing_of_the_backup(backup: Backup, room: Path) -> None:
+    """As the kernel does when memory runs out; the proof of faults kills each of them."""
+    result = backup.verify(room, programs=deaths.dying(room, "zstd", "midway", " --decompress ")).result
+    assert (result["verdict"], result["differences"], "SIGKILL" in result["reason"]) == ("could_not_verify", [], True)

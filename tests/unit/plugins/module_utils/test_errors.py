@@ -53,6 +53,15 @@ def test_what_is_not_known_is_not_said() -> None:
     assert OpsError("It failed").to_failure()["cause"] == ""
 
 
+def test_what_the_system_says_of_a_file_names_it() -> None:
+    def work() -> dict[str, Any]:
+        raise OSError(28, "No space left on device", "/var/lib/x")
+
+    word, result = outcome(work)
+    assert (word, result["failure"]["where"], result["failure"]["cause"]) == ("fail", "/var/lib/x", "No space left on device")
+    assert result["failure"]["remedy"]
+
+
 def test_other_errors_are_not_hidden() -> None:
     with pytest.raises(ZeroDivisionError, match="by zero"):
         run_module(Module(), lambda: {"quotient": 1 // 0})

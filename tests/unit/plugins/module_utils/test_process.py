@@ -13,7 +13,7 @@ from typing import IO
 
 import pytest
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._errors import OpsError
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._process import output, run, server
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._process import KilledError, output, run, server
 
 COLLECTION = "ansible_collections.endpoint_stats.ops.plugins.module_utils"
 
@@ -56,6 +56,16 @@ def test_check_names_command_status_and_what_was_said() -> None:
     with pytest.raises(OpsError) as caught:
         run(["sh", "-c", "echo why >&2; exit 4"], timeout_seconds=10).check("The step failed", remedy="Do this")
     assert str(caught.value) == "The step failed. Where: sh -c 'echo why >&2; exit 4'. Cause: exit status 4: why. Do this."
+
+
+def test_one_that_was_killed_has_refused_nothing() -> None:
+    """Whoever takes a status for the word of the program on what it read does not see one."""
+    with pytest.raises(KilledError) as raised:
+        run(["sh", "-c", "echo half; kill -9 $$"], timeout_seconds=10).check("It failed")
+    assert "returncode" not in raised.value.details
+    assert "SIGKILL" in raised.value.cause
+    with pytest.raises(KilledError), output(["sh", "-c", "echo half; kill -9 $$"], "It failed") as stream:
+        assert stream.read() == b"half\n"
 
 
 def test_a_missing_program_is_named() -> None:

@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._deadline import Deadline
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._errors import OpsError
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._offsite import rclone
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._process import Completed
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._process import Completed, KilledError
 
 SECRET = "planted-secret-4711"
 CONFIG = f"""
@@ -103,7 +103,9 @@ def test_a_remote_that_the_configuration_lacks_is_refused(configured: Path, remo
         (1, "corrupted on transfer: md5 hash differ", rclone.DamagedError),
         (3, "directory not found", rclone.MissingError),
         (7, "something new", OpsError),
-        (-9, "", OpsError),
+        (1, "Failed to copy: unexpected EOF", rclone.UnreachableError),
+        (1, "failed to close file: write /backups/x: no space left on device", OpsError),
+        (-9, "", KilledError),
     ],
 )
 def test_words_of_rclone_are_understood(configured: Path, monkeypatch: pytest.MonkeyPatch, status: int, said: str, kind: type) -> None:

@@ -64,6 +64,12 @@ def test_a_directory_of_something_else_is_refused_and_left_alone(tmp_path: Path,
     assert tree(tmp_path) == [stranger]
 
 
+def test_a_run_that_was_killed_while_it_made_the_directory_ours_does_not_make_it_foreign(tmp_path: Path) -> None:
+    (tmp_path / f".{MARKER}.abcd1234").write_text("{")
+    assert opened(str(tmp_path), "app", create=True).backups() == []
+    assert [path.name for path in tmp_path.iterdir()] == [MARKER]
+
+
 def test_another_database_is_refused(made: Repository) -> None:
     with pytest.raises(OpsError, match="backups of 'shop', not of 'other'"):
         opened(str(made.directory), "other", create=True)
