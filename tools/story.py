@@ -48,7 +48,7 @@ class Story:
     def rows(self) -> int:
         """Post rows through the way in, and read every numbered one back."""
         self.state.unlink(missing_ok=True)
-        status, loaded = self._load(10, canary=True)
+        status, loaded = self._load(5, canary=True)
         checked, judged = self._check(self.state)
         self.notes["rows in and out"] = f"{loaded.get('succeeded')} of {loaded.get('sent')} calls, {_counted(judged)}"
         return status or checked
@@ -69,7 +69,7 @@ class Story:
 
     def loss(self) -> int:
         """More rows than the backup has, and then the damage, which has to be seen."""
-        status, _loaded = self._load(5, canary=True)
+        status, _loaded = self._load(3, canary=True)
         month = datetime.now(UTC)
         partition = f"requests_y{month:%Y}m{month:%m}"
         status = status or self._sql("DELETE FROM requests WHERE status >= 400", f"DROP TABLE {partition}")
@@ -93,10 +93,10 @@ class Story:
     def maintenance(self) -> int:
         """Something left over, and the latency of the API before, while and after it is cleaned away."""
         status = self._sql("CREATE TABLE IF NOT EXISTS temp_stats AS SELECT * FROM requests", "ALTER TABLE temp_stats OWNER TO owner")
-        before = self._load(8)
+        before = self._load(4)
         with self._loading() as during:
             status = status or self.stage.playbooks("maintenance")
-        after = self._load(8)
+        after = self._load(4)
         loads = (before[1], during, after[1])
         shown = [
             f"{(loaded.get('latency_ms') or {}).get('p95')} ms {when}"
@@ -148,8 +148,11 @@ class Story:
         """As the superuser, beside everything that protects the data."""
         psql = ["psql", "--username=admin", f"--dbname={DATABASE}", "--quiet", "--set=ON_ERROR_STOP=1"]
         psql += [f"--command={statement}" for statement in statements]
-        command = [str(self.stage.kubectl()), f"--namespace={NAMESPACE}", "exec", "postgres-0", "--", *psql]
         print("\n".join(statements), flush=True)
+        return self._kubectl("exec", "postgres-0", "--", *psql)
+
+    def _kubectl(self, *arguments: str) -> int:
+        command = [str(self.stage.kubectl()), f"--namespace={NAMESPACE}", *arguments]
         return subprocess.run(command, env={**os.environ, "KUBECONFIG": str(self.stage.lab / "kubeconfig")}, check=False).returncode
 
     def _facts(self, operation: str) -> dict[str, Any]:

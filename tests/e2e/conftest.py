@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.elsewhere import BUCKET, Elsewhere
 from tests.e2e.processes import Watched, watch
 from tests.e2e.runs import Run
 from tests.e2e.support import Lab, site
@@ -71,20 +72,35 @@ def lab(converged: set[str]) -> Lab:
 
 
 @pytest.fixture(scope="session")
-def built_stack(lab: Lab) -> Iterator[BuiltStack]:
+def elsewhere(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Elsewhere]:
+    """Where copies of backups go, and the keys of backups; the address is the host's own in the lab's network."""
+    made = Elsewhere.made(tmp_path_factory.mktemp("elsewhere"), lab.gateway)
+    made.service.start()
+    try:
+        made.service.make(BUCKET)
+        yield made
+    finally:
+        made.service.end()
+
+
+@pytest.fixture(scope="session")
+def built_stack(lab: Lab, elsewhere: Elsewhere) -> Iterator[BuiltStack]:
     """The stack on a cluster that had none, with one password that the inventory gives; it is taken away in the end."""
     lab.command("images")
     lab.stack_secrets.unlink(missing_ok=True)
     lab.give_secrets({"postgres_api": PLANTED})
+    lab.give("elsewhere", elsewhere.variables())
     yield BuiltStack(lab.play("app_stack", check=True), watch(lab, "app_stack", "-vvv"))
     lab.remove_stack()
+    lab.give("elsewhere", {})
     lab.give_secrets({})
 
 
 @pytest.fixture(scope="session")
-def stack_lab(lab: Lab, built_stack: BuiltStack) -> Lab:
-    """The lab `test` with everything that `site` makes of it."""
+def stack_lab(lab: Lab, built_stack: BuiltStack, elsewhere: Elsewhere) -> Lab:
+    """The lab `test` with everything that `site` makes of it, and the Secrets that the inventory names."""
     assert built_stack.first.status == 0, built_stack.first.output[-5000:]
+    elsewhere.bring(lab)
     for playbook in site():
         if playbook not in ("kubernetes_cluster", "app_stack"):
             lab.play(playbook).expect()

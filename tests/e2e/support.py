@@ -70,6 +70,13 @@ class Lab:
         assert found, f"lab {self.name} is not up"
         return found.address(Machine(self.name, machine).number)
 
+    @property
+    def gateway(self) -> str:
+        """The address that this host has in the network of the machines."""
+        found = network.find(self.name)
+        assert found, f"lab {self.name} is not up"
+        return found.address(1)
+
     def login(self, machine: str) -> list[str]:
         """The command that opens a shell as root on a machine."""
         options = ["-i", str(self.paths.ssh / "id_ed25519"), *ssh.common_options(self.paths)]
@@ -133,6 +140,10 @@ class Lab:
         ask = [*self._kubectl, "get", "--raw=/readyz", "--request-timeout=5s"]
         return subprocess.run(ask, capture_output=True, timeout=_LONGEST_RUN_SECONDS, check=False).returncode == 0
 
+    def apply(self, *objects: Mapping[str, Any]) -> None:
+        """Make objects, or make them as they should be."""
+        self.kubectl("apply", "--filename=-", stdin="\n".join(json.dumps(item) for item in objects))
+
     def get(self, *arguments: str) -> dict[str, Any]:
         """Objects of the cluster."""
         found: dict[str, Any] = json.loads(self.kubectl("get", *arguments, "--output=json"))
@@ -145,8 +156,11 @@ class Lab:
 
     def give_secrets(self, values: Mapping[str, str]) -> None:
         """Let the inventory of the lab give these secrets from now on."""
-        path = self.paths.inventory / "group_vars" / "all" / "given.yml"
-        path.write_text(yaml.safe_dump({"app_stack_secrets": dict(values)}))
+        self.give("given", {"app_stack_secrets": dict(values)})
+
+    def give(self, name: str, variables: Mapping[str, Any]) -> None:
+        """Let the inventory of the lab give these variables from now on, in a file of this name."""
+        (self.paths.inventory / "group_vars" / "all" / f"{name}.yml").write_text(yaml.safe_dump(dict(variables)))
 
     @property
     def url(self) -> str:
@@ -174,9 +188,16 @@ class Lab:
 
     def job(self, schedule: str, *, seconds: float) -> str:
         """What a Job of a CronJob of the stack logs; it is started now, waited for and taken away."""
+        self.start_job(schedule)
+        return self.await_job(schedule, seconds=seconds)
+
+    def start_job(self, schedule: str) -> None:
+        """Start it now, whatever the time is."""
+        self.stack("delete", "job", f"{schedule}-e2e", "--ignore-not-found")
+        self.stack("create", "job", f"{schedule}-e2e", f"--from=cronjob/{schedule}")
+
+    def await_job(self, schedule: str, *, seconds: float) -> str:
         name = f"{schedule}-e2e"
-        self.stack("delete", "job", name, "--ignore-not-found")
-        self.stack("create", "job", name, f"--from=cronjob/{schedule}")
         wait_until(
             lambda: self.get("--namespace", STACK, f"job/{name}")["status"].get("conditions"), seconds=seconds, what=f"end of {name}"
         )

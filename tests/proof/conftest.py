@@ -5,6 +5,6 @@
 from __future__ import annotations
 
 import tests.integration.conftest
-from tests.e2e.conftest import built, built_stack, converged, lab, stack_lab
+from tests.e2e.conftest import built, built_stack, converged, elsewhere, lab, stack_lab
 
-__all__ = ["built", "built_stack", "converged", "lab", "stack_lab", "tests"]
+__all__ = ["built", "built_stack", "converged", "elsewhere", "lab", "stack_lab", "tests"]
