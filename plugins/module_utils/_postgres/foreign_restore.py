@@ -19,7 +19,7 @@ from .foreign_source import PLAIN, TAR, Source
 from .load import SCRIPT_OPTIONS, Loader
 from .scratch import NoScratchError, timeout
 from .snapshot import TABLES
-from .verify import Rows
+from .verified import Rows
 
 with declare("psycopg", minimum="3.1"):
     import psycopg.sql

@@ -19,9 +19,10 @@ from . import foreign
 from .connection import forget_environment
 from .examine import FULL, PASSED
 from .foreign_restore import Looked
+from .judgements import judgements, odd
 from .manifest import FILE_NAME
 from .repository import MARKER
-from .verify import Order, Outcome, judgements, odd, restore_seconds
+from .verified import Order, Outcome, restore_seconds
 
 _MAGIC = b"PGDMP"
 _TIME_IN_NAME = re.compile(r"(?<!\d)(20\d\d)-?(\d\d)-?(\d\d)(?:[T_-]?(\d\d)[:-]?(\d\d)(?:[:-]?(\d\d))?)?(?!\d)")
@@ -37,23 +38,9 @@ def verify_path(path: Path, order: Order, progress: Progress, *, check: bool) ->
     _refuse(path, order)
     seen, looked = foreign.verify(path, order.asked, progress, check=check)
     age, age_from = _age(path)
-    outcome = Outcome(
-        changed=False,
-        backup=path.name,
-        backup_path=str(path),
-        level=foreign.LEVEL,
-        verdict=seen.verdict,
-        reason=seen.reason,
-        differences=seen.differences,
-        checked=seen.checked,
-        seconds=progress.seconds,
-        duration_seconds=round(time.monotonic() - begun, 3),
-        restore_seconds=restore_seconds(progress),
-        age_seconds=age,
-        age_from=age_from,
-        fresh=not order.max_age_seconds or age <= order.max_age_seconds,
-        tables=looked.tables,
-    )
+    fresh = not order.max_age_seconds or age <= order.max_age_seconds
+    told = {"age_seconds": age, "age_from": age_from, "fresh": fresh, "tables": looked.tables}
+    outcome = Outcome.of(path, foreign.LEVEL, seen, progress, begun, restore_seconds=restore_seconds(progress), **told)
     outcome.findings += [*judgements(order, outcome), *_findings(path, outcome, looked), *map(odd, seen.odd)]
     return outcome
 

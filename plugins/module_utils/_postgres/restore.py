@@ -18,10 +18,11 @@ from .._deps import declare
 from .._errors import OpsError
 from .._progress import Progress
 from .._report.finding import Finding
-from . import archive, compare, content, properties, silence, snapshot, verify
+from . import archive, compare, content, properties, silence, snapshot
 from .beside import Ready, look, restoring
 from .contents import EntryDifference
 from .exchange import Exchange, Outcome, Policy, Successor, Target, drop
+from .judgements import odd
 from .load import How, Loader, create_database, statements
 from .manifest import Manifest
 from .repository import Repository
@@ -180,7 +181,7 @@ class Restore:
         notes = list(_not_compared(manifest, unknown, otherwise, len(expected) > len(readable)))
         counted = {one.group for one in expected if otherwise or one.identity in unknown}
         real = [difference for difference in found.differences if difference.kind != "content" or difference.subject not in counted]
-        odd = [verify.odd(difference) for difference in found.odd if difference.subject not in counted]
+        odd = [odd(difference) for difference in found.odd if difference.subject not in counted]
         return real, [*notes, *odd]
 
     def _session(self, plan: Plan, deadline: Deadline) -> AbstractContextManager[Any]:

@@ -15,7 +15,9 @@ from .._report.finding import Finding
 from .examine import FAILED, PASSED, UNKNOWN
 from .repository import Repository
 from .retention import made_at
-from .verify import Order, Outcome, chosen, longest_unjudged, measured, verify
+from .verification_kept import measured
+from .verified import Order, Outcome
+from .verify import chosen, longest_unjudged, verify
 
 ALL, SAMPLE = "all", "sample"
 # Seconds up to which a backup is of its age: a day, a week, a month, older.

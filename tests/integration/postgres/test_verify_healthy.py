@@ -155,6 +155,9 @@ def test_the_stacks_own(backup: Backup, room: Path) -> None:
     metrics = (room / "metrics.prom").read_text().splitlines()
     label = f'database="{DATABASE}"'
     assert f'endpoint_stats_backup_verification_verdict{{{label},level="full",verdict="passed"}} 1' in metrics
+    assert f"endpoint_stats_backup_verification_rows{{{label}}} {result['checked']['rows']}" in metrics
+    assert f"endpoint_stats_backup_proven{{{label}}} 1" in metrics
+    assert any(line.startswith(f"endpoint_stats_backup_verification_newest_timestamp_seconds{{{label}}} ") for line in metrics)
     assert f"endpoint_stats_backup_restore_seconds{{{label}}} {result['restore_seconds']}" in metrics
     assert any(line.startswith(f"endpoint_stats_backup_proven_timestamp_seconds{{{label}}} ") for line in metrics)
 

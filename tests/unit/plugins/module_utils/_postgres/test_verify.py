@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import files, verify
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import files, verification_kept, verify
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.examine import Asked, Seen
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.forecast import forecast
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.repository import Repository, opened
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.verified import Order, Outcome
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._progress import Progress
 
 from tests.unit.plugins.module_utils._postgres import backups
@@ -33,10 +34,10 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
     return made
 
 
-def answer(repository: Repository, *records: dict[str, Any], accept: bool = True, server: str = "", maximum: float = 0) -> verify.Outcome:
+def answer(repository: Repository, *records: dict[str, Any], accept: bool = True, server: str = "", maximum: float = 0) -> Outcome:
     for record in records:
         repository.record(BACKUP, {"fingerprint": files.fingerprint(repository.path(BACKUP)), **record})
-    order = verify.Order("newest", maximum, 14400, "", accept, Asked("full", "endpoint_stats", server, "", 2, 60))
+    order = Order("newest", maximum, 14400, "", accept, Asked("full", "endpoint_stats", server, "", 2, 60))
     return verify.verify(repository, order, Progress())
 
 
@@ -96,9 +97,9 @@ def test_the_backup_that_nobody_has_judged_for_longest_comes_first(repository: R
 
 
 def test_the_name_of_a_backup_tells_its_age_where_its_manifest_cannot(repository: Repository) -> None:
-    assert verify.moment(repository, BACKUP) == datetime(2026, 11, 25, 21, 17, 1, tzinfo=UTC).timestamp()
+    assert verification_kept.moment(repository, BACKUP) == datetime(2026, 11, 25, 21, 17, 1, tzinfo=UTC).timestamp()
     (repository.path(BACKUP) / "manifest.json").unlink()
-    assert verify.moment(repository, BACKUP) == datetime(2026, 11, 25, 21, 17, 0, tzinfo=UTC).timestamp()
+    assert verification_kept.moment(repository, BACKUP) == datetime(2026, 11, 25, 21, 17, 0, tzinfo=UTC).timestamp()
 
 
 def touched(path: Path) -> None:

@@ -11,6 +11,7 @@ from ansible_collections.endpoint_stats.ops.plugins.module_utils._errors import 
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import verify, verify_several
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.examine import Asked, Seen
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.repository import Repository, opened
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.verified import Order, Outcome
 
 from tests.unit.plugins.module_utils._postgres import backups
 
@@ -23,7 +24,7 @@ NAMES = [
     "20261125T000000Z",
     "20261125T120000Z",
 ]
-ORDER = verify.Order("all", 0, 14400, "", False, Asked("full", "endpoint_stats", "", "", 2, 60))
+ORDER = Order("all", 0, 14400, "", False, Asked("full", "endpoint_stats", "", "", 2, 60))
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def repository(tmp_path: Path) -> Repository:
     return made
 
 
-def judged(repository: Repository, monkeypatch: pytest.MonkeyPatch, verdicts: dict[str, str], which: str = "all") -> verify.Outcome:
+def judged(repository: Repository, monkeypatch: pytest.MonkeyPatch, verdicts: dict[str, str], which: str = "all") -> Outcome:
     def examine(path: Path, asked: Asked, _progress: object) -> Seen:
         assert 0 < asked.timeout_seconds <= 60
         if verdicts.get(path.name) == "gone":
@@ -46,7 +47,7 @@ def judged(repository: Repository, monkeypatch: pytest.MonkeyPatch, verdicts: di
         return Seen(verdict=verdict, reason="" if verdict == "passed" else f"{path.name} {verdict}")
 
     monkeypatch.setattr(verify, "examine", examine)
-    order = verify.Order(**{**ORDER.__dict__, "backup": which})
+    order = Order(**{**ORDER.__dict__, "backup": which})
     return verify_several.verify_wanted(repository, order, "", check=False)
 
 
@@ -88,6 +89,6 @@ def test_one_that_retention_has_deleted_meanwhile_is_passed_over(repository: Rep
 
 def test_what_tells_of_all_is_told_once(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verify, "examine", lambda *_: Seen(verdict="passed"))
-    order = verify.Order(**{**ORDER.__dict__, "max_age_seconds": 1})
+    order = Order(**{**ORDER.__dict__, "max_age_seconds": 1})
     told = verify_several.verify_wanted(repository, order, "", check=False)
     assert [finding.id for finding in told.findings] == ["backup_too_old"]
