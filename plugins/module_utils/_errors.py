@@ -65,5 +65,8 @@ def run_module(module: AnsibleModule, work: Callable[[], dict[str, Any]]) -> Non
     except OpsError as error:
         fail(module, error)
     except OSError as error:
+        # What the network said is an OSError as well, and no word on a file.
+        if error.errno is None or isinstance(error, ConnectionError | TimeoutError):
+            raise
         fail(module, of_system(error))
     module.exit_json(**result)

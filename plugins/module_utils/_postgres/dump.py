@@ -60,7 +60,7 @@ class Dumper:
             argv = [self.programs["pg_dumpall"], "--globals-only", f"--file={held.path}", "--no-sync", "--no-password"]
             argv += [f"--database={named(self.server.database)}", *([] if passwords else ["--no-role-passwords"])]
             remedy = f"Where pg_dumpall does not say what it lacks: {silence.LOOK}"
-            self._run(argv).check("The roles of the server could not be read", remedy=remedy)
+            self._run(argv).check(f"The roles of the server {self.server.host}:{self.server.port} could not be read", remedy=remedy)
             return held.content()
 
     def dump(self, snapshot: Snapshot, directory: Path, *, jobs: int, advance: Callable[[float], None]) -> Dumped:

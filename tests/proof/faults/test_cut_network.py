@@ -54,7 +54,7 @@ def test_pg_backup_cut_off(place: Place, backups: Path, room: Path, phase: str, 
         line.cut(how)
         stopped.open()
         outcome = aftermath.ended(running)
-    aftermath.explained(outcome, "127.0.0.1")
+    aftermath.explained(outcome, DATABASE)
     assert known.repository.leftovers() == []
     known.nobody("backup", room)
     known.same()

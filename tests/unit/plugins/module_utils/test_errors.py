@@ -62,6 +62,16 @@ def test_what_the_system_says_of_a_file_names_it() -> None:
     assert result["failure"]["remedy"]
 
 
+@pytest.mark.parametrize("error", [ConnectionResetError(104, "Connection reset by peer"), TimeoutError(), OSError("no number")])
+def test_what_the_network_says_is_no_word_on_a_file(error: OSError) -> None:
+    def work() -> dict[str, Any]:
+        raise error
+
+    with pytest.raises(type(error)) as raised:
+        run_module(Module(), work)
+    assert raised.value is error
+
+
 def test_other_errors_are_not_hidden() -> None:
     with pytest.raises(ZeroDivisionError, match="by zero"):
         run_module(Module(), lambda: {"quotient": 1 // 0})
