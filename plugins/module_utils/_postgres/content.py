@@ -135,6 +135,15 @@ def questions(connection: Any, tables: Sequence[tuple[int, str, str]], buckets: 
     return Questions(tuple(asked[False]), samples, tuple(_of_large_objects(connection)), tuple(asked[True]))
 
 
+def everything(connection: Any, table: str) -> str:
+    """What tells all that a table shows, with the rows of its partitions and generated columns like the others: for a copy of it."""
+    (oid,) = (row["oid"] for row in connection.execute("SELECT %s::regclass::oid::int8 AS oid", [table]))
+    types = Types(Type(**row) for row in connection.execute(TYPES, [[oid]]))
+    columns = [{**row, "is_generated": False} for row in connection.execute(_COLUMNS, [[oid]])]
+    kind = connection.execute("SELECT relkind::text AS kind FROM pg_class WHERE oid = %s::oid", [oid]).fetchone()["kind"]
+    return _query(types, table, columns, only="" if kind == "p" else "ONLY ")
+
+
 def told(asked: Sequence[Question], found: Mapping[str, Answer]) -> tuple[TableContent, ...]:
     """What the manifest says of them."""
     return tuple(sorted(_told(one, found[one.identity]) for one in asked))
@@ -159,11 +168,11 @@ def _told(question: Question, answer: Answer) -> TableContent:
     return TableContent(*known, answer.sums, answer.generated, answer.buckets)
 
 
-def _query(types: Types, place: str, columns: Sequence[Any]) -> str:
+def _query(types: Types, place: str, columns: Sequence[Any], only: str = "ONLY ") -> str:
     hashes: dict[bool, list[str]] = {False: [], True: []}
     for seed, column in enumerate(columns, start=1):
         hashes[column["is_generated"]].append(types.hashed(column["type"], f"r.{quoted(column['name'])}", seed))
-    table = f"FROM ONLY {place} AS r"
+    table = f"FROM {only}{place} AS r"
     kept = f"SELECT {_mixed(hashes[False])} AS hash"
     return _over(f"{kept}, {_mixed(hashes[True])} AS generated {table}", _GENERATED_SUMS) if hashes[True] else _over(f"{kept} {table}")
 

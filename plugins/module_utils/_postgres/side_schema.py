@@ -12,19 +12,17 @@ from typing import Any
 
 from .._deps import declare
 from .._errors import OpsError
+from .answer import ask, pin
 from .beside import MADE_BY
+from .content import everything
 
 with declare("psycopg", minimum="3.1"):
     import psycopg
     import psycopg.sql
 
 PREFIX = "restored_"
-# What the text of a value depends on; both sides write and read it alike.
-_ALIKE = """
-SELECT set_config(name, value, false) FROM (VALUES
-  ('search_path', ''), ('DateStyle', 'ISO'), ('IntervalStyle', 'postgres'), ('TimeZone', 'UTC'), ('extra_float_digits', '3'),
-  ('bytea_output', 'hex'), ('lc_monetary', 'C'), ('client_encoding', 'UTF8'), ('xmloption', 'content')) AS s(name, value)
-"""
+# What the text of a value depends on between the two sides, beside what content is compared with.
+_ALIKE = "SELECT set_config('client_encoding', 'UTF8', false), set_config('xmloption', 'content', false)"
 # Our transaction has nothing to do while the other side reads; the second is unknown to PostgreSQL 16 and older.
 _PATIENT = """
 SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout')
@@ -36,8 +34,6 @@ SELECT a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type,
 FROM pg_attribute a WHERE a.attrelid = %s::regclass AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
 """
 _KIND = "SELECT relkind::text AS kind FROM pg_class WHERE oid = %s::regclass"
-# The text of a row is that of its values; two such sums that are equal are equal rows, in whatever order.
-_CONTENT = "SELECT count(*) AS rows, coalesce(sum(hashtextextended(side_row::text, 0)), 0)::text AS sum FROM {} AS side_row"
 _SCHEMAS = """
 SELECT nspname AS name, coalesce(obj_description(oid, 'pg_namespace'), '') AS comment FROM pg_namespace
 WHERE starts_with(nspname, 'restored_') ORDER BY 1
@@ -84,6 +80,7 @@ def existing(connection: Any) -> dict[str, list[str]]:
 def copy(source: Any, live: Any, schema: str, tables: Sequence[Table], owner: str) -> list[SideTable]:
     """Make the schema with its tables and rows, all of it or nothing; what is there then is compared with where it is from."""
     for connection in (source, live):
+        pin(connection)
         connection.execute(_ALIKE)
     live.execute(_PATIENT)
     done, names = [], side_names(tables)
@@ -133,12 +130,13 @@ def _copied(source: Any, live: Any, table: Table, side: psycopg.sql.Identifier) 
         for data in rows:
             into.write(data)
     before, after = (
-        connection.execute(psycopg.sql.SQL(_CONTENT).format(what)).fetchone() for connection, what in ((source, where), (live, side))
+        ask(connection, everything(connection, what.as_string(connection)))
+        for connection, what in ((source, table.identifier), (live, side))
     )
     if before != after:
-        cause = f"{before['rows']} rows in the backup, {after['rows']} in the copy" if before["rows"] != after["rows"] else "other values"
+        cause = f"{before.rows} rows in the backup, {after.rows} in the copy" if before.rows != after.rows else "other values"
         raise OpsError(f"The copy of {table.identity} is not what the backup holds", cause=cause, remedy="Nothing was kept of it.")
-    return int(after["rows"])
+    return after.rows
 
 
 def _said(comment: str) -> list[str] | None:

@@ -38,6 +38,14 @@ MISSING = """
 INSERT INTO endpoints SELECT * FROM {0}.endpoints WHERE name NOT IN (SELECT name FROM endpoints);
 INSERT INTO requests SELECT * FROM {0}.requests b WHERE NOT EXISTS (SELECT FROM requests r WHERE (r.id, r.timestamp) = (b.id, b.timestamp))
 """
+CHANGING = f"""
+CREATE FUNCTION public.change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN new.number := {ROWS + 1} - new.number; RETURN new; END $$;
+CREATE FUNCTION public.changing() RETURNS event_trigger LANGUAGE plpgsql AS $$ DECLARE made record; BEGIN
+  FOR made IN SELECT * FROM pg_event_trigger_ddl_commands() WHERE object_type = 'table' LOOP
+    EXECUTE format('CREATE TRIGGER change BEFORE INSERT ON %s FOR EACH ROW EXECUTE FUNCTION public.change()', made.object_identity);
+  END LOOP; END $$;
+CREATE EVENT TRIGGER changing ON ddl_command_end WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION public.changing();
+"""
 _SCHEMAS = "SELECT string_agg(nspname, ' ' ORDER BY 1) FROM pg_namespace WHERE nspname !~ '^pg_'"
 
 
@@ -133,6 +141,15 @@ def test_of_a_backup_that_is_not_what_its_manifest_says_nothing_is_copied(scene:
     where = {"directory": str(backup.repository), "backup": backup.path.name, "require_proven": False}
     refused = restored(scene, room, "public.endpoints", **where)
     assert f"{first.identity}: expected {first.rows + 1} rows" in refused.message
+    assert scene.sql(_SCHEMAS) == before
+
+
+def test_a_copy_that_became_another_one_on_its_way_is_not_kept(scene: Scene, room: Path) -> None:
+    """Something in the live database changes the rows of every new table: all numbers change their places, say."""
+    scene.sql(CHANGING)
+    before = scene.sql(_SCHEMAS)
+    refused = restored(scene, room, "public.requests")
+    assert "The copy of public.requests is not what the backup holds. Cause: other values" in refused.message
     assert scene.sql(_SCHEMAS) == before
 
 
