@@ -43,6 +43,13 @@ options:
           - Read are C(verdict), C(reason), C(msg), C(failure), C(seconds), C(findings), C(differences), and what O(steps[].facts) name.
         type: dict
         default: {}
+      each:
+        description:
+          - What the task looped over, in the order of its C(results). Where there are several, each becomes a step of its own, which has
+            its name after O(steps[].name).
+        type: list
+        elements: str
+        default: []
       facts:
         description: What of the result is shown; what is empty is left out.
         type: list
@@ -168,13 +175,13 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils._errors import OpsError, run_module
 from ..module_utils._report import operation_page, store
 from ..module_utils._report.document import canonical
-from ..module_utils._report.operation import UNITS, all_findings, compose, earlier, moment, reasons, summary, written
+from ..module_utils._report.operation import UNITS, all_findings, compose, earlier, moment, reasons, spread, summary, written
 
 OPERATION = re.compile(r"[a-z][a-z0-9_]*\Z")
 
 
 def refuse(options: dict[str, Any]) -> None:
-    names = [step["name"] for step in options["steps"]]
+    names = [step["name"] for step in spread(options["steps"])]
     if not OPERATION.match(options["operation"]):
         raise OpsError(f"{options['operation']!r} is no name of an operation", remedy="Use small letters, digits and underscores.")
     if not names or len(set(names)) < len(names):
@@ -189,7 +196,7 @@ def report(options: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     directory = f"{options['directory']}/{options['operation']}" if options["directory"] else ""
     told = {name: options[name] for name in ("operation", "cluster", "subject", "advice")}
     history = earlier(directory, begun) if directory else []
-    document = compose(options["steps"], begun=begun, ended=ended, history=history, **told)
+    document = compose(spread(options["steps"]), begun=begun, ended=ended, history=history, **told)
     paths = []
     if directory and not check_mode:
         texts = {"json": canonical(document), "html": operation_page.render(document)}
@@ -217,6 +224,7 @@ def main() -> None:
     step = {
         "name": {"type": "str", "required": True},
         "result": {"type": "dict", "default": {}},
+        "each": {"type": "list", "elements": "str", "default": []},
         "facts": {"type": "list", "elements": "dict", "default": [], "options": fact},
     }
     module = AnsibleModule(

@@ -49,6 +49,19 @@ def written(value: datetime) -> str:
     return value.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def spread(steps: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Steps whose task looped over several, as one for each of them; one that was not come to has no result."""
+    found = []
+    for step in steps:
+        names: Sequence[str] = step.get("each") or []
+        told = [f"{step['name']} {name}" for name in names] if len(names) > 1 else [step["name"]]
+        # A task that failed before it came to the first has one result for all.
+        results: Sequence[Result] = (step["result"].get("results") if names else None) or [step["result"]] * len(told)
+        results = [*results, *[{}] * len(told)]
+        found += [{**step, "name": name, "result": one} for name, one in zip(told, results, strict=False)]
+    return found
+
+
 def compose(
     steps: Sequence[Mapping[str, Any]],
     *,

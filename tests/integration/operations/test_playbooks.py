@@ -130,6 +130,48 @@ def test_a_backup_that_failed_says_why_and_is_reported(site: Site, tmp_path: Pat
     assert PLANTED not in run.output + everything_written(site.directory)
 
 
+def test_each_of_several_databases_is_backed_up_and_verified_for_itself(site: Site) -> None:
+    sql = site.place.postgresql.sql
+    sql("CREATE DATABASE audit OWNER owner", "postgres")
+    try:
+        sql("CREATE TABLE events AS SELECT generate_series(1, 9) AS n; CREATE TABLE log AS TABLE events", "audit")
+        further: list[dict[str, Any]] = [{"database": "audit", "selection": {"exclude_table_data": ["public.log"]}}]
+        checked = site.play("backup", "--check", variables={"backups_databases": further}).expect()
+        assert checked.told["backup"]["states"] == {f"Back up {name}": "succeeded" for name in (support.DATABASE, "audit")}
+        run = site.play("backup", variables={"backups_databases": [{"database": "gone"}, *further]})
+        assert run.status != 0
+        told, (document, page) = run.told["backup"], run.report("backup")
+        verdicts = ("succeeded", "failed", "succeeded")
+        assert told["states"] == dict(zip((f"Back up {name}" for name in (support.DATABASE, "gone", "audit")), verdicts, strict=True))
+        assert "Back up gone: PostgreSQL does not let us connect" in told["reasons"][0]
+        assert {step["name"]: step["state"] for step in document["steps"]} == told["states"]
+        assert "rows of public.log" in page
+        there = {path.name: len(list(path.glob("2*"))) for path in site.directory.glob("backups*")}
+        assert there == {"backups": 1, "backups-audit": 1}
+        run = site.play("verify_backups", variables={"backups_databases": further}).expect()
+        assert set(run.told["backup_verification"]["states"].items()) == {
+            (f"Verify {support.DATABASE}", "succeeded"),
+            ("Verify audit", "succeeded"),
+        }
+        assert {path.name for path in (site.directory / "metrics").iterdir()} == {
+            "backup.prom",
+            "backup-audit.prom",
+            "backup_verification.prom",
+            "backup_verification-audit.prom",
+        }
+        assert 'backup_rows{database="audit",selection="partial"} 9' in (site.directory / "metrics" / "backup-audit.prom").read_text()
+    finally:
+        sql("DROP DATABASE audit", "postgres")
+
+
+def test_databases_that_no_run_knows_are_refused(site: Site) -> None:
+    for changes in ({"backups_databases": [{"database": support.DATABASE}]}, {"backups_only": ["audit"]}):
+        refused = site.play("backup", variables=changes)
+        assert refused.status != 0
+        assert "Nothing was begun. backups_databases names the databases beside endpoint_stats, each once" in refused.said
+    assert not site.backups.exists()
+
+
 def test_a_damaged_backup_fails_the_run_with_its_differences(site: Site) -> None:
     backup = site.play("backup").expect().told["backup"]["backup"]
     (site.backups / backup / "globals.sql").write_text("-- nothing is left\n")

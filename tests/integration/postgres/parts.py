@@ -84,4 +84,4 @@ def partial(source: Place, made_partial: Path, room: Path) -> Backup:
 
 def judged(backup: Backup, room: Path, level: str = "data") -> tuple[str, list[tuple[str, str]]]:
     result = backup.verify(room, level=level, database=NAME).result
-    return result["verdict"], [(difference["kind"], difference["subject"]) for difference in result["differences"]]
+    return result["verdict"], sorted((difference["kind"], difference["subject"]) for difference in result["differences"])

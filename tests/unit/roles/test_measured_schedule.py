@@ -52,9 +52,19 @@ def slow(tmp_path: Path) -> Path:
 
 def test_a_schedule_that_is_too_short_is_refused_with_the_numbers(slow: Path) -> None:
     said = output(slow)
-    assert "Nothing was changed; a schedule that is there goes on. The newest backups have taken 1801.0 seconds" in said
+    assert "Nothing was changed; a schedule that is there goes on. The newest backups have taken 1801.0 seconds (of shop)" in said
     assert "every 1800 (backups_interval_seconds) and ended after 1700 (backups_schedule_deadline_seconds)" in said
     assert _APPLY not in said
+
+
+def test_all_databases_of_a_run_have_to_end_in_time(slow: Path) -> None:
+    long = {"backups_interval_seconds": 3600, "backups_schedule_deadline_seconds": 3600, "backups_databases": [{"database": "audit"}]}
+    assert _APPLY in output(slow, **long)
+    opened(str(slow / "backups-audit"), "audit", create=True)
+    made = backups.manifest(seconds={"dump": 1800.5})
+    (slow / "backups-audit" / made.id).mkdir()
+    (slow / "backups-audit" / made.id / "manifest.json").write_text(made.render())
+    assert "The newest backups have taken 3601.5 seconds (of shop, audit)" in output(slow, **long)
 
 
 def test_runs_that_would_be_ended_too_soon_are_refused(slow: Path) -> None:

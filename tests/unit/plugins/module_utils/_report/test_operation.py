@@ -19,6 +19,7 @@ from ansible_collections.endpoint_stats.ops.plugins.module_utils._report.operati
     earlier,
     moment,
     reasons,
+    spread,
     summary,
 )
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._report.operation_page import render
@@ -132,6 +133,20 @@ def test_a_loop_that_failed_says_why_with_the_words_of_its_items() -> None:
     items = [{"failed": False, "msg": "fine"}, {"failed": True, "msg": "no Deployment flask-api"}]
     document = told(step("Restart", {"failed": True, "msg": "One or more items failed", "results": items}))
     assert reasons(document) == ["Restart: no Deployment flask-api"]
+
+
+def test_what_was_looped_over_is_a_step_each() -> None:
+    done, lost = {"backup": "20261125T211700Z"}, {"failed": True, "msg": "no such database"}
+    step = {"name": "Back up", "facts": [], "result": {"failed": True, "msg": "One or more items failed", "results": [done, lost]}}
+    assert [(one["name"], one["result"]) for one in spread([{**step, "each": ["shop", "audit", "late"]}])] == [
+        ("Back up shop", done),
+        ("Back up audit", lost),
+        ("Back up late", {}),
+    ]
+    assert [(one["name"], one["result"]) for one in spread([{**step, "each": ["shop"]}])] == [("Back up", done)]
+    assert spread([step]) == [step]
+    before = {**step, "result": lost, "each": ["shop", "audit"]}
+    assert [(one["name"], one["result"]) for one in spread([before])] == [("Back up shop", lost), ("Back up audit", lost)]
 
 
 def test_what_is_no_list_of_phases_is_none() -> None:
