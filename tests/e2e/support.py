@@ -174,6 +174,10 @@ class Lab:
 
     def remove_stack(self) -> None:
         """Take the stack away with its data, if it is there."""
+        self.kubectl("delete", "namespace", STACK, PROXY, "--ignore-not-found", "--wait=false")
+        for namespace in (STACK, PROXY):
+            # Nobody is served any more, so there is nothing to end gracefully.
+            self.kubectl("--namespace", namespace, "delete", "pods", "--all", "--grace-period=1", "--wait=false")
         self.kubectl("delete", "namespace", STACK, PROXY, "--ignore-not-found", "--timeout=300s")
         self.kubectl("delete", "clusterrole,clusterrolebinding", f"--selector=app.kubernetes.io/part-of={STACK}")
 

@@ -33,11 +33,6 @@ def listening(lab: Lab, machine: str, port: int) -> Iterator[None]:
     lab.root(machine, "systemctl stop e2e-listener")
 
 
-def test_a_taken_port_is_named_with_its_owner(lab: Lab, bare: str) -> None:
-    with listening(lab, bare, 10250), nothing_changes(lab, bare):
-        expect_refusal(lab.play(), f"{bare}: port 10250 is taken by python3")
-
-
 def test_a_machine_of_a_foreign_cluster_is_not_taken(lab: Lab, bare: str) -> None:
     """What kubeadm left there was not left by this role."""
     lab.root(bare, "mkdir -p /etc/kubernetes /var/lib/kubelet; touch /etc/kubernetes/kubelet.conf /var/lib/kubelet/config.yaml")
@@ -46,22 +41,18 @@ def test_a_machine_of_a_foreign_cluster_is_not_taken(lab: Lab, bare: str) -> Non
     lab.root(bare, "rm -r /etc/kubernetes /var/lib/kubelet/config.yaml")
 
 
-def test_a_host_name_that_is_taken_is_named(lab: Lab, bare: str) -> None:
-    lab.root(bare, "hostname worker-1")
-    with nothing_changes(lab, bare):
-        expect_refusal(lab.play(), f"{bare}: has the host name worker-1 of worker-1")
-    lab.root(bare, f"hostname {bare}")
-
-
-def test_mirrors_that_do_not_answer_are_named(lab: Lab, bare: str) -> None:
-    """The one of the releases and the one of the images, in one message."""
+def test_a_port_a_host_name_and_mirrors_are_named_at_once(lab: Lab, bare: str) -> None:
+    """The port with its owner, whose name the machine has, the mirror of the releases and the one of the images, in one message."""
     values = yaml.safe_load((lab.paths.inventory / "group_vars/all/lab.yml").read_text())
     urls = {
         product: url.replace("http://", "http://closed.invalid:1/") for product, url in values["kubernetes_cluster_release_urls"].items()
     }
     mirrors = {host: url.replace(":5000", ":1") for host, url in values["kubernetes_cluster_registry_mirrors"].items()}
-    with nothing_changes(lab, bare):
+    lab.root(bare, "hostname worker-1")
+    with listening(lab, bare, 10250), nothing_changes(lab, bare):
         run = lab.play(variables={"kubernetes_cluster_release_urls": urls, "kubernetes_cluster_registry_mirrors": mirrors})
+    lab.root(bare, f"hostname {bare}")
+    expect_refusal(run, f"{bare}: port 10250 is taken by python3", f"{bare}: has the host name worker-1 of worker-1")
     expect_refusal(run, f"{bare}: http://closed.invalid:1/", "kubernetes_cluster_release_urls", f"{bare}: the mirror of registry.k8s.io")
 
 
