@@ -27,18 +27,27 @@ _OLDEST_MAJOR = 15
 _GROWTH = 1.2
 _FLOOR_BYTES = 64 << 20
 _SHOWN = 10
+# Catalogs and their indexes that our session and pg_dump have read.
+_CATALOGS = 150
+# The server has room for so many holders of each lock.
+_HOLDERS = 2
 _SLOTS = """
 SELECT current_setting('max_locks_per_transaction')::int
        * (current_setting('max_connections')::int + current_setting('max_prepared_transactions')::int) AS slots
 """
 _READS_PASSWORDS = "SELECT has_table_privilege('pg_catalog.pg_authid', 'SELECT') AS readable"
 _COUNTS = f"""
-SELECT count(*) AS tables, coalesce(sum(i.indexes), 0)::int8 AS indexes, count(*) FILTER (WHERE t.counted) AS counted,
+SELECT count(*) AS tables, count(*) FILTER (WHERE t.counted) AS counted,
        coalesce(sum(greatest(c.reltuples, 0)) FILTER (WHERE t.counted AND t.oid <> ALL(%(empty)s::oid[])), 0)::int8 AS rows
 FROM ({TABLES}) t JOIN pg_class c ON c.oid = t.oid
-LEFT JOIN LATERAL (SELECT count(*) AS indexes FROM pg_index i WHERE i.indrelid = t.oid) i ON t.counted
 WHERE t.oid <> ALL(%(gone)s::oid[])
 """  # noqa: S608 - one of our own constants
+# What is locked beside tables: sequences when their values are read, others when their definition is.
+_OTHERS = """
+SELECT count(*) FILTER (WHERE c.relkind = 'S') AS sequences, count(*) FILTER (WHERE c.relkind IN ('v', 'm', 'f')) AS views
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relpersistence <> 't' AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+"""
 # What pg_dump reads and this role may not. pg_read_all_data covers tables and sequences, neither row security nor large objects.
 _UNREADABLE = f"""
 SELECT format('table %%I.%%I', schema, name) AS what FROM ({TABLES}) t
@@ -88,7 +97,8 @@ def look(server: Server, directory: str, *, jobs: int, metrics_path: str, passwo
         counts = connection.execute(_COUNTS, chosen.oids).fetchone()
         _refuse_unreadable(connection, server, chosen)
         _refuse_unreadable_passwords(connection, server, passwords)
-        _refuse_few_locks(server, _slots(counts["tables"], counts["indexes"], jobs), connection.execute(_SLOTS).fetchone()["slots"])
+        others = connection.execute(_OTHERS).fetchone()
+        _refuse_few_locks(server, _slots(counts["tables"], **others, jobs=jobs), connection.execute(_SLOTS).fetchone()["slots"])
     earlier = history(repository)
     known = earlier.previous
     unknown = max(0, database.size_bytes - chosen.bytes)
@@ -97,9 +107,14 @@ def look(server: Server, directory: str, *, jobs: int, metrics_path: str, passwo
     return Ready(repository, programs, facts, database, earlier, counts["counted"], counts["rows"], estimate, plain, chosen.left_out)
 
 
-def _slots(tables: int, indexes: int, jobs: int) -> int:
-    """Locks that are held at once: of our session, of pg_dump, and each table's once more by the worker that reads it."""
-    return tables * min(jobs + 1, 3) + indexes
+def _slots(tables: int, sequences: int, views: int, jobs: int) -> int:
+    """A slot for each object, and another one for two holders: our session and pg_dump, and of a table the worker that reads it.
+
+    Indexes of tables are locked by our own reading alone, and only as long as it reads the table.
+    """
+    objects = tables + sequences + views + _CATALOGS
+    held = tables * min(jobs + 1, 3) + 2 * sequences + views + 2 * _CATALOGS
+    return max(objects, math.ceil(held / _HOLDERS))
 
 
 def _refuse_few_locks(server: Server, needed: int, slots: int) -> None:
@@ -107,7 +122,7 @@ def _refuse_few_locks(server: Server, needed: int, slots: int) -> None:
         raise OpsError(
             f"The server has too few lock slots: {needed} are needed, there are {slots}",
             where=server.address,
-            cause="max_locks_per_transaction * (max_connections + max_prepared_transactions) has to cover all tables several times",
+            cause="max_locks_per_transaction * (max_connections + max_prepared_transactions) has to cover all tables, sequences and views",
             remedy=f"Raise max_locks_per_transaction by the factor {math.ceil(needed / slots)} and start the server again.",
             needed=needed,
             slots=slots,

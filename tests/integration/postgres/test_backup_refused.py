@@ -13,12 +13,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import ready
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.repository import MARKER, Repository, opened
 
 from tests.integration.app import servers
 from tests.integration.postgres import gate, support
 from tests.integration.postgres.support import DATABASE, Place
 
+# Locks on relations that take a slot of the server, of whoever makes the backup.
+HELD = """
+INSERT INTO held.seen
+SELECT count(DISTINCT l.relation), count(*), count(*) FILTER (WHERE c.relkind = 'i' AND c.relnamespace = 'many'::regnamespace)
+FROM pg_locks l JOIN pg_stat_activity a USING (pid) LEFT JOIN pg_class c ON c.oid = l.relation
+WHERE l.locktype = 'relation' AND NOT l.fastpath AND a.usename = 'backup'
+""".replace("\n", " ")
+COUNTED = """
+SELECT count(*) FILTER (WHERE relkind IN ('r', 'p')), count(*) FILTER (WHERE relkind = 'S'),
+       count(*) FILTER (WHERE relkind IN ('v', 'm', 'f'))
+FROM pg_class WHERE relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace, 'pg_toast'::regnamespace)
+"""
 OPEN_TO_ALL = "GRANT SELECT ON LARGE OBJECT 4711 TO PUBLIC"
 
 
@@ -109,15 +122,36 @@ def test_a_function_of_somebody_is_not_taken_for_the_system_s(place: Place, room
 
 
 def test_too_few_lock_slots_are_refused(place: Place, room: Path) -> None:
-    make = "FOR n IN 1..2200 LOOP EXECUTE format('CREATE TABLE many.t%s ()', n); END LOOP"
-    place.postgresql.sql(f"CREATE SCHEMA many; DO $$ BEGIN {make}; END $$")
+    # So many at once would be too many for whoever makes and drops them as well.
+    each = "DO $$ BEGIN FOR n IN 1..4400 LOOP EXECUTE format('{} TABLE many.t%s {}', n); COMMIT; END LOOP; END $$"
+    place.postgresql.sql("CREATE SCHEMA many")
+    place.postgresql.sql(each.format("CREATE", "()"))
     try:
         message = refused(place, room / "backups")
-        assert_matches(r"too few lock slots: 66\d\d are needed, there are 6[45]\d\d.*max_locks_per_transaction by the factor 2", message)
+        assert_matches(r"too few lock slots: 67\d\d are needed, there are 6[45]\d\d.*max_locks_per_transaction by the factor 2", message)
         place.good(place.backup(room / "backups", jobs=1, check=True))
         place.good(place.backup(room / "backups", selection={"exclude_schemas": ["many"]}, check=True))
     finally:
-        place.postgresql.sql("SET client_min_messages = 'error'; DROP SCHEMA many CASCADE")
+        place.postgresql.sql(each.format("DROP", ""))
+        place.postgresql.sql("DROP SCHEMA many")
+
+
+def test_no_more_locks_are_held_than_were_counted(place: Place, room: Path) -> None:
+    tables = 300
+    make = f"FOR n IN 1..{tables} LOOP EXECUTE format('CREATE TABLE many.t%s (id serial PRIMARY KEY)', n); END LOOP"
+    place.postgresql.sql(f"CREATE SCHEMA many; DO $$ BEGIN {make}; END $$")
+    place.postgresql.sql("CREATE SCHEMA held; CREATE TABLE held.seen (objects integer, held integer, indexes integer)")
+    try:
+        with place.postgresql.repeated(HELD):
+            place.good(place.backup(room / "backups"))
+        objects, held, indexes = map(int, place.postgresql.sql("SELECT max(objects), max(held), max(indexes) FROM held.seen").split("|"))
+        made, sequences, views = map(int, place.postgresql.sql(COUNTED).split("|"))
+        counted = ready._slots(made, sequences, views, jobs=2)
+        assert 2 * tables < objects <= counted
+        assert 4 * tables < held <= 2 * counted
+        assert indexes < 10
+    finally:
+        place.postgresql.sql("SET client_min_messages = 'error'; DROP SCHEMA held CASCADE; DROP SCHEMA many CASCADE")
 
 
 def test_a_table_that_is_locked_is_named_with_who_has_it(place: Place, room: Path) -> None:

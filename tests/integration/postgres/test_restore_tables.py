@@ -45,7 +45,7 @@ CREATE FUNCTION public.changing() RETURNS event_trigger LANGUAGE plpgsql AS $$ D
     EXECUTE format('CREATE TRIGGER change BEFORE INSERT ON %s FOR EACH ROW EXECUTE FUNCTION public.change()', made.object_identity);
   END LOOP; END $$;
 CREATE EVENT TRIGGER changing ON ddl_command_end WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION public.changing();
-"""
+"""  # noqa: S608 - a number of ours
 _SCHEMAS = "SELECT string_agg(nspname, ' ' ORDER BY 1) FROM pg_namespace WHERE nspname !~ '^pg_'"
 
 

@@ -52,9 +52,20 @@ def test_the_result_has_all_keys_and_shows_the_backups() -> None:
     assert (result["changed"], result["findings"], "before" in result) == (True, [finding.to_dict()], False)
 
 
-@pytest.mark.parametrize(("jobs", "slots"), [(1, 20 + 7), (2, 30 + 7), (16, 30 + 7)])
-def test_every_table_is_locked_by_us_by_the_dump_and_by_one_worker(jobs: int, slots: int) -> None:
-    assert ready._slots(10, 7, jobs) == slots
+@pytest.mark.parametrize(
+    ("objects", "jobs", "slots"),
+    [
+        ((1000, 0, 0), 1, 1150),
+        ((1000, 0, 0), 2, 1650),
+        ((1000, 0, 0), 16, 1650),
+        ((1000, 500, 0), 2, 2150),
+        ((0, 10, 1000), 2, 1160),
+        ((10, 1000, 200), 2, 1360),
+    ],
+)
+def test_every_table_is_locked_by_us_by_the_dump_and_by_one_worker(objects: tuple[int, int, int], jobs: int, slots: int) -> None:
+    tables, sequences, views = objects
+    assert ready._slots(tables, sequences, views, jobs) == slots
 
 
 def test_lock_slots_are_counted() -> None:
