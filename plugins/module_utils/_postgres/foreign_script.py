@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import IO
 
+from .accounts import without_grantors
 from .load import restricted
 
 _LONGEST_BLOCK_BYTES = 1 << 22
@@ -164,8 +165,9 @@ def blocks(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _movable(text: bytes) -> bytes:
-    """Tablespaces are made where the server is that is thrown away."""
-    return _LOCATION.sub(rb"\1 LOCATION '';", text) if b"\nCREATE TABLESPACE " in text else text
+    """Tablespaces are made where the server is that is thrown away, and memberships are granted by its superuser."""
+    text = _LOCATION.sub(rb"\1 LOCATION '';", text) if b"\nCREATE TABLESPACE " in text else text
+    return without_grantors(text) if b" GRANTED BY " in text else text
 
 
 def _database(argument: str) -> str:

@@ -17,7 +17,7 @@ from .._files import Wanted, sync_directory, write
 from .._progress import Progress
 from .._tls import credentials
 from . import guide, manifest, properties
-from .accounts import accounts
+from .accounts import accounts, portable
 from .content import told, told_empty
 from .dump import DUMP, ENCRYPTED_GLOBALS, GLOBALS, Dumper, sealed, size, without_restrict
 from .encryption import encrypt
@@ -120,7 +120,7 @@ class Maker:
             before = dumper.globals(passwords=self.order.include_role_passwords)
             with held(order.server, dumper.who, selection=order.selection, **limits) as snapshot:
                 if _same(dumper.globals(passwords=self.order.include_role_passwords), before):
-                    self._keep_roles(directory, before)
+                    self._keep_roles(directory, portable(snapshot.connection, before))
                     yield snapshot
                     return
         remedy = "Run the backup when nobody changes roles."

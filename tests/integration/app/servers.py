@@ -27,8 +27,10 @@ from lab.host import missing_packages
 from tools.app import SOURCE, python
 from tools.venv import cache_directory, only_one
 
-PACKAGES = ("age", "postgresql-15", "redis-server", "zstd")
-BINARIES = Path("/usr/lib/postgresql/15/bin")
+# Another one where the same tests run beside another release of PostgreSQL.
+MAJOR = int(os.environ.get("ENDPOINT_STATS_TEST_POSTGRESQL", "15"))
+PACKAGES = ("age", f"postgresql-{MAJOR}", "redis-server", "zstd")
+BINARIES = Path(f"/usr/lib/postgresql/{MAJOR}/bin")
 # What to look for in output: the rest of the password is written otherwise in JSON.
 PLANTED = "Planted-7f3a9c"
 PASSWORD = f'{PLANTED}-pässword"\\%40'

@@ -119,7 +119,7 @@ class Backup:
 
     def believe_dump(self) -> None:
         """A manifest that lists what the dump consists of now."""
-        statements = load.statements(found(load.PROGRAMS, 15), self.path / "dump", Deadline(60))
+        statements = load.statements(found(load.PROGRAMS, servers.MAJOR), self.path / "dump", Deadline(60))
         self.forge(entries=tuple(entries(statements)))
 
 
