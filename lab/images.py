@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from lab import host, mutex, paths, programs
@@ -17,7 +17,9 @@ from lab.progress import Progress, Step
 
 # The name that the Containerfiles ask for.
 BASE = "docker.io/library/debian:bookworm-slim"
-_SUITE = "bookworm"
+SUITE = "bookworm"
+# As images/base/Containerfile asks for it.
+ARCHIVE = "debian.tar"
 _OWN = "localhost/endpoint-stats"
 
 
@@ -43,13 +45,16 @@ def make_own(progress: Progress) -> None:
 
 def _make_base(step: Step) -> None:
     with paths.scratch("base") as directory:
-        archive = directory / "debian.tar"
-        sources = host.debian_sources(_SUITE)
-        lines = (paths.IMAGES / "base" / "mmdebstrap.conf").read_text().splitlines()
-        options = [line for line in lines if line.startswith("--")]
-        argv = ["mmdebstrap", *options, _SUITE, str(archive), *sources]
-        stream(argv, lambda line: step.tick(f"base: {line}"), next_step="look at the host's apt sources")
+        archive = directory / ARCHIVE
+        bootstrap(archive, SUITE, host.debian_sources(SUITE), step=step)
         build(own_name("base"), "base", context_files=[archive], step=step)
+
+
+def bootstrap(archive: Path, suite: str, sources: Sequence[str], *options: str, step: Step) -> None:
+    """An archive of a suite of Debian, from these apt sources."""
+    lines = (paths.IMAGES / "base" / "mmdebstrap.conf").read_text().splitlines()
+    argv = ["mmdebstrap", *(line for line in lines if line.startswith("--")), *options, suite, str(archive), *sources]
+    stream(argv, lambda line: step.tick(f"{suite}: {line}"), next_step="look at the host's apt sources")
 
 
 def build(

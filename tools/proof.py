@@ -35,11 +35,12 @@ SIDE_BY_SIDE = ("faults",)
 
 @dataclass(frozen=True)
 class Row:
-    """What came of one test."""
+    """What came of one test; C(shown) is what it says of that itself."""
 
     name: str
     outcome: str
     seconds: float
+    shown: str = ""
 
 
 def areas() -> list[str]:
@@ -55,7 +56,9 @@ def rows(results: ET.Element) -> dict[str, list[Row]]:
         test, _bracket, parameter = case.attrib["name"].removesuffix("]").partition("[")
         lost = [child.tag for child in case if child.tag in ("failure", "error", "skipped")]
         name = ": ".join(filter(None, (_words(test), parameter)))
-        found.setdefault(file, []).append(Row(name, lost[0] if lost else "passed", float(case.attrib["time"])))
+        told = case.find("properties/property[@name='shown']")
+        shown = "" if told is None else told.attrib["value"]
+        found.setdefault(file, []).append(Row(name, lost[0] if lost else "passed", float(case.attrib["time"]), shown))
     return found
 
 
@@ -75,7 +78,7 @@ def section(area: str, file: str, results: Sequence[Row], when: datetime) -> lis
         "",
         "| what | result | seconds |",
         "|---|---|---:|",
-        *(f"| {row.name} | {row.outcome} | {row.seconds:.1f} |" for row in results),
+        *(f"| {row.name} | {row.shown or row.outcome} | {row.seconds:.1f} |" for row in results),
         "",
     ]
 

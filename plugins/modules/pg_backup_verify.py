@@ -36,9 +36,9 @@ options:
         under gzip or zstd; an archive of the custom or tar format; or the directory of one of the directory format.
       - What it is is told by its bytes, whatever it is called. Plain statements have to go on to the line that C(pg_dump) ends with, and
         rows in a directory to their end marker. They are decompressed as they are read.
-      - Its server's major version, its extensions and locale have to be there as for other backups. Roles and tablespaces that it names
-        and does not make are made for it, the roles without a login, which is a finding. A dump that names no locale gets C(C.UTF-8),
-        or C(C) in another encoding than UTF-8.
+      - Its server's major version (see O(accept_newer_server)), its extensions and locale have to be there as for other backups. Roles and
+        tablespaces that it names and does not make are made for it, the roles without a login, which is a finding. A dump that names no
+        locale gets C(C.UTF-8), or C(C) in another encoding than UTF-8.
       - The options O(backup), O(database), O(level), O(amcheck), O(accept_recorded) and O(metrics_path) are of O(directory).
     type: path
   backup:
@@ -91,6 +91,16 @@ options:
       - Whether a manifest that is not signed is taken where O(manifest_key_file) is given; without it that one has failed, as who can
         forge it can also take its signature away.
       - It is for the time until the backups from before the key are gone.
+    type: bool
+    default: false
+  accept_newer_server:
+    description:
+      - Whether a server of a newer release of PostgreSQL, up to 18, does where the one that the backup is of is not installed. It is for
+        backups from before an upgrade. Without it such a backup could not be verified.
+      - Rows, roles and sequences are compared as ever. The structure is not compared word by word, as releases write the same object
+        in other words, but by kind, schema, name and owner (RV(structure=structural)), which is a finding with the names of what is
+        written otherwise. What the newer release does not take is V(could_not_verify).
+      - A server of the same release is preferred wherever it is.
     type: bool
     default: false
   scratch_dir:
@@ -156,7 +166,8 @@ attributes:
       - Each run keeps a verdict.
 requirements:
   - psycopg >= 3.1
-  - the programs of PostgreSQL, for all levels but V(checksum) with its server, of the major version that the backup is of
+  - the programs of PostgreSQL, for all levels but V(checksum) with its server, of the major version that the backup is of, or newer ones
+    as O(accept_newer_server) says; programs up to those of 18 read the dumps of older ones
   - zstd
 """
 
@@ -301,6 +312,18 @@ tables:
   type: list
   elements: dict
   sample: [{"database": "endpoint_stats", "table": "public.endpoints", "rows": 20}]
+scratch_version:
+  description: Release of the server that it was restored on; empty where it was not.
+  returned: always
+  type: str
+  sample: "15.20"
+structure:
+  description:
+    - How the structure was compared. V(exact) is word by word, V(structural) by kind, schema, name and owner, as releases of PostgreSQL
+      write the same object in other words; empty where it was not.
+  returned: always
+  type: str
+  sample: exact
 cached:
   description: Whether the verdict was taken from the records, as O(accept_recorded) allows, and no byte of the dump was read.
   returned: always
@@ -330,7 +353,8 @@ findings:
     - The C(id) is one of C(backup_failed_verification), C(backup_not_verified), C(backup_too_old), C(restore_too_slow),
       C(sequence_behind_column), C(sequence_set_back), C(generated_columns_differ), C(verification_not_recorded),
       C(verification_metrics_not_written), C(signature_not_checked), C(manifest_unsigned), C(roles_not_verified), C(verification_cached),
-      C(backup_partial) and C(records_damaged), of dumps also C(backup_unattested), C(dump_without_roles) and C(dump_without_rows).
+      C(backup_partial), C(structure_across_releases) and C(records_damaged), of dumps also C(backup_unattested), C(dump_without_roles) and
+      C(dump_without_rows).
   returned: always
   type: list
   elements: dict
@@ -375,7 +399,7 @@ NUMBERS = {
     "timeout_seconds": 7200,
     "rto_target_seconds": 14400,
 }
-ASKED = ("jobs", "timeout_seconds", "accept_unsigned", "amcheck", "scratch_max_bytes", "scratch_niceness")
+ASKED = ("jobs", "timeout_seconds", "accept_unsigned", "accept_newer_server", "amcheck", "scratch_max_bytes", "scratch_niceness")
 
 
 def work(module: AnsibleModule) -> dict[str, Any]:
@@ -413,6 +437,7 @@ def main() -> None:
             "amcheck": {"type": "bool", "default": False},
             "accept_recorded": {"type": "bool", "default": False},
             "accept_unsigned": {"type": "bool", "default": False},
+            "accept_newer_server": {"type": "bool", "default": False},
             "metrics_path": {"type": "path", "default": ""},
         },
         required_one_of=[("directory", "path")],

@@ -302,7 +302,7 @@ findings:
   description:
     - What deserves a word, each with C(id), C(severity), C(subject), C(summary), C(evidence) and C(remedy).
     - The C(id) is one of C(superuser_connected), C(server_space_unknown), C(other_server), C(restored_database_reused),
-      C(database_was_closed), C(database_was_gone), C(structure_not_compared), C(content_not_compared), C(large_objects_not_compared),
+      C(database_was_closed), C(database_was_gone), C(structure_across_releases), C(content_not_compared), C(large_objects_not_compared),
       C(generated_columns_differ), C(setting_not_carried_over), C(rows_put_aside), C(restore_not_recorded), C(kept_database_surplus),
       C(kept_database_not_dropped), C(kept_database_dropped), C(backup_partial) and C(side_schema_there).
   returned: success

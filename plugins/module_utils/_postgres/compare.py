@@ -123,8 +123,12 @@ class Twin:
         return [entry for entry in entries(self.restored, exact=exact) if entry.identity in self.entries]
 
 
-def structure(statements: str, restored: str, twin: Twin | None = None) -> Comparison:
-    """What the dump's statements have made, as the same program reads it back."""
+def structure(statements: str, restored: str, twin: Twin | None = None, *, across: bool = False) -> Comparison:
+    """What the dump's statements have made, as the same program reads it back.
+
+    C(across) releases of PostgreSQL the same object is written in other words: there it has to be there with its owner, nothing else may
+    be, and what is written otherwise is odd.
+    """
     twin = twin or Twin()
     before, after = _kept(entries(statements)), _kept([*entries(restored), *twin.found()])
     suspects = differences(before, after)
@@ -132,7 +136,14 @@ def structure(statements: str, restored: str, twin: Twin | None = None) -> Compa
         loose = differences(_kept(entries(statements, exact=False)), _kept([*entries(restored, exact=False), *twin.found(exact=False)]))
         real = {difference.subject for difference in loose}
         suspects = [difference for difference in suspects if difference.subject in real]
-    return Comparison(tuple(suspects), len(after))
+    rewritten = [difference for difference in suspects if across and _is_rewritten(difference.subject, before, after)]
+    return Comparison(tuple(one for one in suspects if one not in rewritten), len(after), odd=tuple(rewritten))
+
+
+def _is_rewritten(subject: str, before: Sequence[Entry], after: Sequence[Entry]) -> bool:
+    """Whether the entries of a name are the same on both sides but for their statements."""
+    owners = [sorted(entry.owner for entry in side if entry.identity == subject) for side in (before, after)]
+    return owners[0] == owners[1]
 
 
 def views(connection: Any, manifest: Manifest) -> Comparison:

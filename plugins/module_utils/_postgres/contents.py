@@ -28,6 +28,8 @@ _BRACKETS = re.compile(r"[()\s]")
 _INHERITS = "\nINHERITS ("
 _SHOWN = 3
 _USUAL_METHOD = "heap"
+# The kind of the object stands in the head; releases before 17 write TABLE for all of these.
+_OWNED = re.compile(r"^ALTER (?:SEQUENCE|VIEW|MATERIALIZED VIEW) (?=.* OWNER TO .*;$)", re.M)
 _STORED = ("TABLE", "MATERIALIZED VIEW")
 
 
@@ -101,7 +103,7 @@ def _entries(text: str, exact: bool) -> Iterator[Entry]:
     for head, end in zip(heads, ends, strict=True):
         access_method = _set_before(before) or access_method
         before = text[head.end() : end]
-        body = _STATE.sub("", before).strip()
+        body = _OWNED.sub("ALTER TABLE ", _STATE.sub("", before).strip())
         if not exact:
             body = _BRACKETS.sub("", _CAST.sub("", _in_any_order(body) if _INHERITS in body else body))
         if head["tablespace"]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -39,14 +40,16 @@ from .contents import EntryDifference
 from .dump import DUMP, ENCRYPTED_GLOBALS, GLOBALS
 from .load_error import LoadError
 from .manifest import Manifest, ManifestError
-from .programs import Programs
-from .programs import found as programs_of
+from .programs import NEWEST_KNOWN, Programs, nearest
 from .reading import Opened
 from .selection import Selection
 
 LEVELS = CHECKSUM, DATA, CONSTRAINTS, FULL = ("checksum", "data", "constraints", "full")
 _MOST_NICENESS = 19
+# What pg_restore is told where indexes and constraints meet the rows.
+_OF_ROWS = re.compile(r" violates |could not create unique index|conflicting key value|is violated by some row|contains null values")
 VERDICTS = PASSED, FAILED, UNKNOWN = ("passed", "failed", "could_not_verify")
+STRUCTURES = EXACT, STRUCTURAL = ("exact", "structural")
 COUNTED = ("files", "bytes", "entries", "tables", "rows", "views", "sequences", "indexes_parsed", "relations_examined")
 
 
@@ -67,6 +70,7 @@ class Asked:
     globals_identity_file: str = ""
     scratch_niceness: int = 0
     selection: Selection | None = None
+    accept_newer_server: bool = False
 
     def __post_init__(self) -> None:
         for name in ("jobs", "timeout_seconds"):
@@ -85,6 +89,7 @@ class Seen:
     """What was seen of a backup. Without differences and without a reason, and with all of it looked at, it is good.
 
     C(odd) is what deserves a word and speaks against the database rather than the backup, C(note) is what may explain differences.
+    C(rewritten) is what another release of PostgreSQL writes in other words, C(scratch_version) the one that it was restored on.
     """
 
     verdict: str = ""
@@ -95,6 +100,10 @@ class Seen:
     odd: list[EntryDifference] = field(default_factory=list)
     note: str = ""
     roles_unseen: bool = False
+    scratch_version: str = ""
+    across: bool = False
+    structure: str = ""
+    rewritten: list[EntryDifference] = field(default_factory=list)
 
     def add(self, comparison: Comparison, what: str) -> None:
         self.differences += comparison.differences
@@ -200,13 +209,21 @@ class _Examination:
         self.seen.differences += found.differences
         self.seen.checked.update(files=found.files, bytes=found.bytes)
 
-    def clients(self) -> Programs:
-        """The programs of the version that made the dump: another one may write the same structure in other words."""
-        return programs_of(load.PROGRAMS, int(self.manifest.pg_dump_version.split(".", maxsplit=1)[0]), newer=False)
+    def clients(self, server: int = 0) -> Programs:
+        """The programs of the version that made the dump, or newer ones where there are none, which read it alike.
+
+        Another one may write the same structure in other words, and one that is older than the C(server) does not read it."""
+        return nearest(load.PROGRAMS, max(self.manifest.dumped_by, server), newest=NEWEST_KNOWN)
 
     def server_programs(self) -> Programs:
+        """Those of the release of the server that was backed up; newer ones where there are none, if that is accepted."""
         compressed.program()
-        return programs_of(scratch.PROGRAMS, self.manifest.server.major, newer=False)
+        major = self.manifest.server.major
+        try:
+            return nearest(scratch.PROGRAMS, major, newest=NEWEST_KNOWN if self.asked.accept_newer_server else major)
+        except OpsError as error:
+            error.remedy += "" if self.asked.accept_newer_server else " With accept_newer_server a newer release does."
+            raise
 
     def statements(self, clients: Programs) -> str:
         """The dump consists of what the manifest says."""
@@ -221,10 +238,13 @@ class _Examination:
         if refused := scratch.refusal(self.scratch_directory, self.needs):
             raise refused
 
-    def restored(self, clients: Programs, statements: str) -> None:
+    def restored(self, statements: str) -> None:
         """The backup restores on a server of its own, and what is there then is what was there."""
         programs = self.server_programs()
+        clients = self.clients(programs.major)
         self.refuse()
+        self.seen.scratch_version = programs.version
+        self.seen.across = (programs.major, clients.major) != (self.manifest.server.major, self.manifest.dumped_by)
         self.progress.phase("server")
         with scratch.running(self.scratch_directory, programs, self.needs, self.deadline) as server:
             loader = load.Loader(clients, server.server, server.who, self.deadline)
@@ -240,6 +260,7 @@ class _Examination:
                 lacking = (
                     server.trouble()
                     or self._lost_with_the_roles(error)
+                    or self._lost_with_the_release(error, programs)
                     or (error.cause if isinstance(error, LoadError) and error.here else "")
                 )
                 if not lacking:
@@ -249,6 +270,12 @@ class _Examination:
     def _lost_with_the_roles(self, error: OpsError) -> str:
         """Tablespaces are made together with the roles: without those, a restore into one fails and says nothing."""
         return error.cause if self.seen.roles_unseen and "tablespace" in error.cause else ""
+
+    def _lost_with_the_release(self, error: OpsError, programs: Programs) -> str:
+        """Statements that a newer release no longer takes, its own may; rows that contradict each other do so on any."""
+        is_newer = programs.major > self.manifest.server.major
+        told = is_newer and isinstance(error, LoadError) and error.part in (DUMP, GLOBALS) and not _OF_ROWS.search(error.cause)
+        return error.cause if told else ""
 
     def _prepared(self, loader: load.Loader) -> bool:
         """Roles first, as objects and grants name them; without them a restore is not begun."""
@@ -340,8 +367,9 @@ class _Examination:
         if self.asked.level == DATA:
             return
         self.progress.phase("structure")
-        structure = compare.structure(statements, loader.structure(self.manifest.database.name), twin)
+        structure = compare.structure(statements, loader.structure(self.manifest.database.name), twin, across=self.seen.across)
         self.seen.differences += structure.differences
+        self.seen.structure, self.seen.rewritten = STRUCTURAL if self.seen.across else EXACT, list(structure.odd)
         if self.asked.amcheck:
             self.progress.phase("amcheck")
             with opened() as connection:
@@ -399,10 +427,9 @@ def _look(examination: _Examination) -> None:
     examination.files(read=True)
     if examination.seen.differences:
         return
-    clients = examination.clients()
-    statements = examination.statements(clients)
+    statements = examination.statements(examination.clients())
     if examination.asked.level != CHECKSUM and not examination.seen.differences:
-        examination.restored(clients, statements)
+        examination.restored(statements)
     examination.complete()
 
 

@@ -21,7 +21,7 @@ from .foreign_restore import Looked, Restoring, archived
 from .foreign_script import Survey
 from .foreign_source import DIRECTORY, PLAIN, TAR, DumpError, Source, identified
 from .load_error import LoadError
-from .programs import Programs
+from .programs import NEWEST_KNOWN, Programs, nearest
 from .programs import found as programs_of
 
 LEVEL = "unattested"
@@ -96,10 +96,14 @@ class _Verification:
         """Where the server will be; refused where it cannot."""
         directory = scratch.place(self.asked.scratch_dir, self._needs(source, survey))
         if survey.major:
-            programs_of(scratch.PROGRAMS, survey.major, newer=False)
+            self._server_programs(survey)
         if refused := scratch.refusal(directory, self._needs(source, survey)):
             raise refused
         return directory
+
+    def _server_programs(self, survey: Survey) -> Programs:
+        newest = NEWEST_KNOWN if self.asked.accept_newer_server else survey.major
+        return nearest(scratch.PROGRAMS, survey.major, newest=newest)
 
     def _needs(self, source: Source, survey: Survey) -> scratch.Needs:
         """Known of statements that were read to their end, guessed of everything else."""
@@ -114,7 +118,8 @@ class _Verification:
             raise scratch.NoScratchError(
                 "The dump does not tell the version of its server", where=str(self.path), remedy="Restore it by hand."
             )
-        programs = programs_of(scratch.PROGRAMS, survey.major, newer=False)
+        programs = self._server_programs(survey)
+        self.seen.scratch_version = programs.version
         self.progress.phase("server")
         with scratch.running(directory, programs, self._needs(source, survey), self.deadline) as server, _blamed(server):
             loader = load.Loader(clients, server.server, server.who, self.deadline)

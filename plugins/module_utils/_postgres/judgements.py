@@ -5,14 +5,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from .._report.finding import Finding
 from .contents import EntryDifference
 from .examine import FAILED, PASSED, UNKNOWN, Seen
 from .forecast import RESTORES
+from .manifest import Manifest
 from .verified import Order, Outcome
 
+_SHOWN = 5
 # What speaks against the database that was backed up.
 _ODD = {
     "sequence_behind": (
@@ -89,6 +91,8 @@ def not_looked_at(order: Order, outcome: Outcome, seen: Seen) -> Iterator[Findin
     if seen.manifest and seen.manifest.selection and seen.manifest.left_out:
         text, evidence = "it holds a part of the database, and the verdict is on that", f"it lacks {seen.manifest.selection.few}"
         yield Finding("backup_partial", "info", outcome.backup, text, evidence, "Back up the rest too, where it is needed.")
+    if seen.manifest and seen.across and outcome.verdict == PASSED:
+        yield across_releases(seen.manifest, seen.scratch_version, seen.rewritten)
     given = bool(order.asked.manifest_key_file)
     if seen.manifest and seen.manifest.signature and not given:
         evidence, remedy = f"key {seen.manifest.signature.key_id}", "Name the key with manifest_key_file."
@@ -97,6 +101,15 @@ def not_looked_at(order: Order, outcome: Outcome, seen: Seen) -> Iterator[Findin
     if seen.manifest and not seen.manifest.signature and given and order.asked.accept_unsigned:
         remedy = "Leave accept_unsigned away when the backups from before the key are gone."
         yield Finding("manifest_unsigned", "warning", outcome.backup, "its manifest is not signed", "accept_unsigned allows it", remedy)
+
+
+def across_releases(manifest: Manifest, version: str, rewritten: Sequence[EntryDifference]) -> Finding:
+    """How far the structure was compared where PostgreSQL itself writes it otherwise."""
+    text = "it was restored on another release of PostgreSQL: its rows were compared as ever, its objects by kind, schema, name and owner"
+    names = ", ".join(difference.subject for difference in rewritten[:_SHOWN])
+    more = f" and {len(rewritten) - _SHOWN} more" if len(rewritten) > _SHOWN else ""
+    evidence = f"{manifest.server.version}, here {version}; written otherwise here: {names or 'none'}{more}"
+    return Finding("structure_across_releases", "info", manifest.id, text, evidence, "Look at what is named, where it matters.")
 
 
 def odd(difference: EntryDifference) -> Finding:

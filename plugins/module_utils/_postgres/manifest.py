@@ -16,6 +16,7 @@ from typing import Any
 from .._errors import OpsError
 from .accounts import Account
 from .contents import Entry
+from .programs import major_of
 from .properties import Properties
 from .selection import WHOLE, Selected, Selection
 from .table_content import KnownAnswer, TableContent
@@ -119,6 +120,11 @@ class Manifest:
     sequences: tuple[SequenceState, ...] = ()
     not_dumped: tuple[str, ...] = ()
     selection: Selected | None = None
+
+    @property
+    def dumped_by(self) -> int:
+        """The major version of the program that made the dump."""
+        return major_of(self.pg_dump_version)
 
     @property
     def bytes(self) -> int:

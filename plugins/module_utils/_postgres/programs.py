@@ -17,6 +17,8 @@ from .._process import run
 _INSTALLED = Path("/usr/lib/postgresql")
 _VERSION = re.compile(r"\(PostgreSQL\) (\d+\S*)")
 _TIMEOUT_SECONDS = 20
+# The newest that was seen to read and to restore what older ones have dumped.
+NEWEST_KNOWN = 18
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ def found(names: Sequence[str], major: int, *, newer: bool = True) -> Programs:
     for paths in _places(names):
         lacking = [name for name in names if name not in paths]
         versions = {name: _version(path) for name, path in paths.items()}
-        majors = {_major(version) for version in versions.values()}
+        majors = {major_of(version) for version in versions.values()}
         fits = len(majors) == 1 and (min(majors) == major or (newer and min(majors) > major))
         if fits and not lacking:
             return Programs(paths, versions[names[0]], majors.pop())
@@ -52,6 +54,17 @@ def found(names: Sequence[str], major: int, *, newer: bool = True) -> Programs:
     )
 
 
+def nearest(names: Sequence[str], major: int, *, newest: int) -> Programs:
+    """Those of this major version, wherever they are, else of the next one that is there, up to `newest`."""
+    lacking = []
+    for one in range(major, max(major, newest) + 1):
+        try:
+            return found(names, one, newer=False)
+        except OpsError as error:
+            lacking.append(error)
+    raise lacking[0]
+
+
 def _places(names: Sequence[str]) -> Iterator[dict[str, str]]:
     yield _present({name: shutil.which(name) for name in names})
     numbered = (path for path in _INSTALLED.glob("*/bin") if path.parent.name.isdecimal())
@@ -63,7 +76,8 @@ def _present(paths: Mapping[str, str | None]) -> dict[str, str]:
     return {name: path for name, path in paths.items() if path}
 
 
-def _major(version: str) -> int:
+def major_of(version: str) -> int:
+    """Of 15.18, 18beta1 or the like."""
     return int(re.split(r"\D", version, maxsplit=1)[0])
 
 

@@ -22,7 +22,7 @@ from . import archive, compare, content, properties, silence, snapshot
 from .beside import Ready, look, restoring
 from .contents import EntryDifference
 from .exchange import Exchange, Outcome, Policy, Successor, Target, drop
-from .judgements import odd
+from .judgements import across_releases, odd
 from .load import How, Loader, create_database, statements
 from .manifest import Manifest
 from .repository import Repository
@@ -151,8 +151,8 @@ class Restore:
             rows, odd = self._content(connection, plan, deadline)
             views = compare.views(connection, plan.manifest).differences
             sequences = compare.sequences(connection, said, lambda _: None).differences
-        made = compare.structure(said, loader.structure(plan.facts.name)).differences
-        if differing := (*rows, *views, *sequences, *(() if plan.other_version else made)):
+        made = compare.structure(said, loader.structure(plan.facts.name), across=plan.across)
+        if differing := (*rows, *views, *sequences, *made.differences):
             raise OpsError(
                 f"What was restored is not what the backup {plan.manifest.id} holds",
                 where=self.target.server.address,
@@ -160,9 +160,7 @@ class Restore:
                 remedy="Restore another backup, and keep this one to find out why.",
                 differences=[asdict(difference) for difference in differing],
             )
-        text = "another version of pg_dump writes the structure otherwise, so it could not be compared; rows were"
-        remedy = "Look at what is named."
-        return [*odd, *([Finding("structure_not_compared", "warning", plan.manifest.id, text, _few(made), remedy)] if made else [])]
+        return [*odd, *([across_releases(plan.manifest, plan.programs.version, made.odd)] if plan.across else [])]
 
     def _content(self, connection: Any, plan: Plan, deadline: Deadline) -> tuple[list[EntryDifference], list[Finding]]:
         """What differs in the rows, by queries of our own: those of a manifest are run on no server that matters."""

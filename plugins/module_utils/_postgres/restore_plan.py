@@ -52,7 +52,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Plan:
-    """What will be done, when nothing stands in the way."""
+    """What will be done, when nothing stands in the way; C(across) releases of PostgreSQL, or not."""
 
     manifest: Manifest
     dump: Path
@@ -61,7 +61,7 @@ class Plan:
     facts: DatabaseFacts
     role: str
     programs: Programs
-    other_version: bool
+    across: bool
     reused: Beside | None
     aside: str
     findings: tuple[Finding, ...]
@@ -125,8 +125,7 @@ class Planner:
                 *([] if lost else [*self._other_server(manifest, side), *self._part(manifest)]),
             ]
         )
-        dumped_by = int(manifest.pg_dump_version.split(".", maxsplit=1)[0])
-        programs = found(PROGRAMS, max(side.major, dumped_by))
+        programs = found(PROGRAMS, max(side.major, manifest.dumped_by))
         compressed.program()
         self._refuse_damaged(path)
         reused, moment = self._reusable(catalog, manifest), datetime.now(UTC)
@@ -138,7 +137,7 @@ class Planner:
             facts=replace(manifest.database, name=reused.name if reused else catalog.named("restore", moment), owner=wanted.owner),
             role=acting_role(locker, manifest, side, wanted.owner),
             programs=programs,
-            other_version=programs.major != dumped_by,
+            across=(side.major, programs.major) != (manifest.server.major, manifest.dumped_by),
             reused=reused,
             aside="" if lost else catalog.named("before", moment),
             findings=(*superusers(locker, catalog, side), *self._notes(manifest, side, catalog, reused)),

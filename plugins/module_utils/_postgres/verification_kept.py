@@ -53,6 +53,8 @@ def recorded(repository: Repository, outcome: Outcome, seen: Seen, fingerprint: 
         "checked": outcome.checked,
         "seconds": outcome.seconds,
         "restore_seconds": outcome.restore_seconds,
+        "scratch_version": outcome.scratch_version,
+        "structure": outcome.structure,
         "collection_version": VERSION,
     }
     try:

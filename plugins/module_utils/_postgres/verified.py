@@ -62,6 +62,8 @@ class Outcome:
     findings: list[Finding] = field(default_factory=list)
     age_from: str = "manifest"
     tables: list[Rows] = field(default_factory=list)
+    scratch_version: str = ""
+    structure: str = ""
     cached: bool = False
     recorded_at: str = ""
     forecast_restore_seconds: float | None = None
@@ -73,8 +75,9 @@ class Outcome:
     def of(cls, path: Path, level: str, seen: Seen, progress: Progress, begun: float, **told: Any) -> Outcome:
         """What was seen at a level, since it was begun by the clock of time.monotonic()."""
         judged = {"verdict": seen.verdict, "reason": seen.reason, "differences": seen.differences, "checked": seen.checked}
+        where = {"scratch_version": seen.scratch_version, "structure": seen.structure}
         took = {"seconds": progress.seconds, "duration_seconds": round(time.monotonic() - begun, 3)}
-        return cls(**{"backup": path.name, "backup_path": str(path), "level": level, "changed": False, **judged, **took, **told})
+        return cls(**{"backup": path.name, "backup_path": str(path), "level": level, "changed": False, **judged, **where, **took, **told})
 
     def to_result(self) -> dict[str, Any]:
         return {**asdict(self), "outcomes": self.outcomes or [self.told()]}

@@ -112,7 +112,8 @@ def _recorded_pass(repository: Repository, order: Order, backup: str, progress: 
         return None
     age, fresh = _age(repository, order)
     told = {"restore_seconds": entry.get("restore_seconds"), "age_seconds": age, "fresh": fresh, "recorded_at": str(entry.get("at"))}
-    outcome = Outcome.of(path, str(entry.get("level")), Seen(PASSED), progress, begun, **told, cached=True)
+    where = {name: str(entry.get(name, "")) for name in ("scratch_version", "structure")}
+    outcome = Outcome.of(path, str(entry.get("level")), Seen(PASSED), progress, begun, **told, **where, cached=True)
     _forecast(repository, outcome)
     text, evidence = "its verdict is a cached one, as nobody has touched its files since", f"bytes read at {outcome.recorded_at}"
     cached = Finding("verification_cached", "info", backup, text, evidence, "Nothing has to be done.")

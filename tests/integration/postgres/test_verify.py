@@ -73,8 +73,8 @@ def other_major(backup: Backup) -> None:
 LACKING: dict[str, tuple[Callable[[Backup], object], str]] = {
     "a server of its version": (other_major, "There is no postgres, initdb of PostgreSQL 17"),
     "programs of the dump's version": (
-        lambda backup: backup.forge(pg_dump_version="18.1"),
-        "There is no pg_restore, pg_dump, psql of PostgreSQL 18",
+        lambda backup: backup.forge(pg_dump_version="99.1"),
+        "There is no pg_restore, pg_dump, psql of PostgreSQL 99",
     ),
     "its locale": (facts(collation="xx_XX.UTF-8"), 'LC_COLLATE xx_XX.UTF-8, LC_CTYPE C.UTF-8. Cause: invalid locale name: "xx_XX.UTF-8"'),
     "an extension": (lambda backup: backup.forge(extensions={"plpgsql": "1.0", "postgis": "3.3"}), "lacks extensions. Cause: postgis"),

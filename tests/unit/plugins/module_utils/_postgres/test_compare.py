@@ -177,3 +177,19 @@ def test_a_view_that_had_rows_has_rows() -> None:
     assert compare.views(full, made) == compare.Comparison((), 1)
     expected = EntryDifference("view_not_populated", "public.v", "populated", "not populated")
     assert compare.views(empty, made) == compare.Comparison((expected,), 1)
+
+
+@pytest.mark.parametrize(
+    ("after", "kinds"),
+    [
+        (TABLE.replace("'x'", "'y'"), []),
+        (TABLE.replace("Owner: o", "Owner: p"), ["entry_changed"]),
+        ("", ["entry_missing"]),
+        (TABLE + HEAD.format(name="u", kind="TABLE", body="CREATE TABLE public.u ();"), ["entry_unexpected"]),
+    ],
+)
+def test_across_releases_words_may_differ_and_nothing_else(after: str, kinds: list[str]) -> None:
+    found = compare.structure(TABLE, after, across=True)
+    assert [difference.kind for difference in found.differences] == kinds
+    assert bool(found.odd) is ("'y'" in after)
+    assert bool(compare.structure(TABLE, after).differences) is True

@@ -92,3 +92,11 @@ def test_a_table_without_storage_does_not_depend_on_its_neighbours() -> None:
     partitioned = TABLE.replace(");", ")\nPARTITION BY RANGE (id);")
     after_another = entries(HEADER + STATE + TABLE.replace("public.t", "public.s").replace("Name: t", "Name: s") + partitioned + TRAILER)
     assert entries(HEADER + partitioned + TRAILER)[0] in after_another
+
+
+def test_an_owner_is_given_alike_by_all_releases() -> None:
+    """Before 17 pg_restore calls all of these tables."""
+    head = "--\n-- Name: s; Type: SEQUENCE; Schema: public; Owner: o\n--\n\n"
+    before = f"{head}CREATE SEQUENCE public.s;\n\n\nALTER TABLE public.s OWNER TO o;\n"
+    assert entries(before) == entries(before.replace("ALTER TABLE", "ALTER SEQUENCE"))
+    assert entries(before) != entries(before.replace("OWNER TO o", "OWNER TO p"))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._errors import OpsError
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import programs
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.programs import found
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.programs import found, nearest
 
 NAMES = ("pg_dump", "pg_restore")
 
@@ -86,3 +86,17 @@ def test_a_program_that_is_something_else_is_named(installed: Path) -> None:
     (installed / "path" / "pg_dump").write_text("#!/bin/sh\necho hello\n")
     with pytest.raises(OpsError, match=r"does not tell its version.*hello"):
         found(NAMES, 15)
+
+
+def test_the_exact_version_comes_before_a_newer_one_wherever_it_is(installed: Path) -> None:
+    put(installed / "path", "17.1")
+    assert nearest(NAMES, 15, newest=18).version == "17.1"
+    put(installed / "versions" / "15" / "bin", "15.18")
+    assert nearest(NAMES, 15, newest=18).version == "15.18"
+
+
+def test_one_that_is_too_new_is_refused_and_the_wanted_one_named(installed: Path) -> None:
+    put(installed / "path", "19.1")
+    with pytest.raises(OpsError, match="no pg_dump, pg_restore of PostgreSQL 15") as caught:
+        nearest(NAMES, 15, newest=18)
+    assert "pg_dump 19.1" in caught.value.cause
