@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.integration.postgres import support
 from tests.integration.postgres.damage import Backup, copied
 from tests.integration.postgres.parts import LEFT_OUT, NAME, SELECTIONS, back_up, judged
 from tests.integration.postgres.support import Place
@@ -103,6 +105,19 @@ def test_what_is_chosen_passes(source: Place, room: Path, name: str) -> None:
     result = source.good(back_up(source, room / "backups", selection)).result
     assert (result["left_out"], checked["left_out"]) == (left_out, left_out)
     assert judged(Backup(source, Path(result["backup_path"])), room, "full") == ("passed", [])
+
+
+def test_each_of_two_databases_of_a_server_passes_and_stays_in_its_own_directory(source: Place, room: Path) -> None:
+    with copied(source, "DELETE FROM orders WHERE id < 10", NAME) as other:
+        made = {name: Path(source.good(back_up(source, room / name, {}, database=name)).result["backup_path"]) for name in (NAME, other)}
+        for name, path in made.items():
+            assert Backup(source, path).verify(room, database=name).result["verdict"] == "passed"
+    strayed = made[NAME].parent / made[other].name
+    shutil.rmtree(made[NAME])
+    shutil.copytree(made[other], strayed)
+    for path in (strayed, *strayed.rglob("*")):
+        support.own(path)
+    assert judged(Backup(source, strayed), room, "checksum") == ("failed", [("other_database", "manifest.json")])
 
 
 TORN = "The backup would lack what a part of it needs, and could not be restored"
