@@ -62,8 +62,9 @@ class Network:
         # Closing alone does not wake who waits there.
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self._moving.set()
         self._close()
+        # What was held back is lost, not late.
+        self._moving.set()
         for thread in self._threads:
             thread.join(10)
             assert not thread.is_alive()
