@@ -31,6 +31,8 @@ VERIFICATION = {
     "pg_restore that loads": ("pg_restore", " --exit-on-error "),
     "pg_dump": ("pg_dump", " --schema-only "),
 }
+# A server has no end of its own; how it is killed later on is below.
+VERIFICATION_LOSES = [(program, how) for program in VERIFICATION for how in deaths.HOWS if program != "postgres" or how == "at once"]
 RESTORE = {name: VERIFICATION[name] for name in ("zstd", "pg_restore that prints", "pg_restore that loads", "pg_dump")}
 # Before which phase its server is ended; one that serves us has a process of its own for that.
 SERVER = ("roles", "restore", "indexes", "rows", "sequences", "structure")
@@ -51,8 +53,7 @@ def test_pg_backup_loses(place: Place, backups: Path, room: Path, program: str, 
     known.made_good()
 
 
-@pytest.mark.parametrize("how", deaths.HOWS)
-@pytest.mark.parametrize("program", VERIFICATION)
+@pytest.mark.parametrize(("program", "how"), VERIFICATION_LOSES)
 def test_pg_backup_verify_loses(backup: Backup, room: Path, program: str, how: deaths.How) -> None:
     """That says nothing of the backup."""
     known = aftermath.before(backup.place, backup.repository)
