@@ -30,6 +30,7 @@ from . import (
     manifest,
     ranges,
     scratch,
+    sequence_values,
     signing,
     snapshot,
 )
@@ -359,11 +360,11 @@ class _Examination:
         with opened() as connection:
             twin = self._content(loader, loaded, connection, opened)
             self.progress.phase("sequences")
-            self.seen.add(compare.sequences(connection, statements, self._advance), "sequences")
-            self.seen.odd += compare.since_snapshot(self.manifest, statements)
+            self.seen.add(sequence_values.sequences(connection, statements, self._advance), "sequences")
+            self.seen.odd += sequence_values.since_snapshot(self.manifest, statements)
             if self.asked.level != DATA:
                 # Without their indexes, tables would be read once more for it.
-                self.seen.odd += compare.behind(connection, self._advance)
+                self.seen.odd += sequence_values.behind(connection, self._advance)
         if self.asked.level == DATA:
             return
         self.progress.phase("structure")

@@ -11,7 +11,7 @@ from typing import Any
 
 from .._deps import declare
 from .._process import Completed
-from . import compare
+from . import sequence_values
 from .connection import session
 from .contents import EntryDifference
 from .foreign_script import Part, Survey, pieces
@@ -100,7 +100,7 @@ class Restoring:
                     rows = connection.execute(psycopg.sql.SQL("SELECT count(*) AS rows FROM ONLY {}").format(name)).fetchone()["rows"]
                     named = database if self._makes_databases else ""
                     self.looked.tables.append(Rows(named, f"{table['schema']}.{table['name']}", rows))
-                behind += compare.behind(connection, lambda _: None)
+                behind += sequence_values.behind(connection, lambda _: None)
         return behind
 
     def _into(self, database: str) -> Callable[..., Completed]:

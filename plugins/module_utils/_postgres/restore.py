@@ -18,7 +18,7 @@ from .._deps import declare
 from .._errors import OpsError
 from .._progress import Progress
 from .._report.finding import Finding
-from . import archive, compare, content, properties, silence, snapshot
+from . import archive, compare, content, properties, sequence_values, silence, snapshot
 from .beside import Ready, look, restoring
 from .contents import EntryDifference
 from .exchange import Exchange, Outcome, Policy, Successor, Target, drop
@@ -150,7 +150,7 @@ class Restore:
         with self._session(plan, deadline) as connection:
             rows, odd = self._content(connection, plan, deadline)
             views = compare.views(connection, plan.manifest).differences
-            sequences = compare.sequences(connection, said, lambda _: None).differences
+            sequences = sequence_values.sequences(connection, said, lambda _: None).differences
         made = compare.structure(said, loader.structure(plan.facts.name), across=plan.across)
         if differing := (*rows, *views, *sequences, *made.differences):
             raise OpsError(

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import compare
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import compare, sequence_values
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.content import Question
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.contents import Entry, EntryDifference, entries
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.manifest import SequenceState
@@ -132,7 +132,7 @@ def test_columns_that_are_computed_anew_are_odd_and_no_difference() -> None:
     ],
 )
 def test_a_sequence_that_was_set_back_after_the_snapshot_is_told(state: SequenceState, said: list[str]) -> None:
-    found = compare.since_snapshot(backups.manifest(sequences=(state,)), VALUE + ODD)
+    found = sequence_values.since_snapshot(backups.manifest(sequences=(state,)), VALUE + ODD)
     assert [difference.found for difference in found] == said
 
 
@@ -161,13 +161,13 @@ def test_a_dump_is_compared_with_the_manifest_to_the_letter() -> None:
 @pytest.mark.parametrize(("value", "called", "found"), [(500, True, []), (500, False, ["500 next"]), (499, True, ["499 given"])])
 def test_a_sequence_stands_where_the_dump_puts_it(value: int, called: bool, found: list[str]) -> None:
     connection = Connection({"public.s": [{"last_value": value, "is_called": called}]})
-    seen = compare.sequences(connection, TABLE + VALUE, no_advance)
+    seen = sequence_values.sequences(connection, TABLE + VALUE, no_advance)
     assert ([difference.found for difference in seen.differences], seen.checked) == (found, 1)
 
 
 def test_the_name_of_a_sequence_may_be_odd() -> None:
     connection = Connection({"""FROM public."o's\"""": [{"last_value": -7, "is_called": False}]})
-    assert compare.sequences(connection, ODD, no_advance) == compare.Comparison((), 1)
+    assert sequence_values.sequences(connection, ODD, no_advance) == compare.Comparison((), 1)
 
 
 def test_a_view_that_had_rows_has_rows() -> None:
