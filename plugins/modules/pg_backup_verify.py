@@ -377,9 +377,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils import _argspec
 from ..module_utils._deps import validate
 from ..module_utils._errors import OpsError, fail, run_module
-from ..module_utils._postgres.examine import LEVELS, Asked
 from ..module_utils._postgres.foreign_verify import verify_path
 from ..module_utils._postgres.repository import opened
+from ..module_utils._postgres.verdict import LEVELS, Asked
 from ..module_utils._postgres.verified import Order, Outcome
 from ..module_utils._postgres.verify import NEWEST
 from ..module_utils._postgres.verify_several import verify_wanted

@@ -16,13 +16,13 @@ from .._errors import OpsError
 from .._process import KilledError, run
 from .._progress import Progress
 from . import load, scratch
-from .examine import PASSED, Asked, Seen, judged
 from .foreign_restore import Looked, Restoring, archived
 from .foreign_script import Survey
 from .foreign_source import DIRECTORY, PLAIN, TAR, DumpError, Source, identified
 from .load_error import LoadError
 from .programs import NEWEST_KNOWN, Programs, nearest
 from .programs import found as programs_of
+from .verdict import PASSED, Asked, Seen, judged
 
 LEVEL = "unattested"
 # What a database with its indexes takes, of statements and of an archive that is compressed.

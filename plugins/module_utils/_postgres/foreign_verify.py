@@ -17,11 +17,11 @@ from .._progress import Progress
 from .._report.finding import Finding
 from . import foreign
 from .connection import forget_environment
-from .examine import FULL, PASSED
 from .foreign_restore import Looked
 from .judgements import judgements, odd
 from .manifest import FILE_NAME
 from .repository import MARKER
+from .verdict import FULL, PASSED
 from .verified import Order, Outcome, restore_seconds
 
 _MAGIC = b"PGDMP"

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 
 from .._report.finding import Finding
 from .contents import EntryDifference
-from .examine import FAILED, PASSED, UNKNOWN, Seen
 from .forecast import RESTORES
 from .manifest import Manifest
+from .verdict import FAILED, PASSED, UNKNOWN, Seen
 from .verified import Order, Outcome
 
 _SHOWN = 5

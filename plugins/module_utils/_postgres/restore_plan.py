@@ -19,7 +19,7 @@ from . import compressed, properties
 from .beside import Beside, Catalog, look
 from .connection import NoConnectionError
 from .dump import DUMP
-from .examine import PASSED, Asked, examine
+from .examine import examine
 from .exchange import Outcome, Target
 from .keep import newest_proven
 from .load import PROGRAMS
@@ -29,6 +29,7 @@ from .properties import Properties
 from .readable import unreadable
 from .repository import Repository
 from .restore_preflight import ServerSide, acting_role, of_restore, of_swap, refuse, server_side, superusers
+from .verdict import PASSED, Asked
 from .written import since
 
 NEWEST_PROVEN = "newest_proven"

@@ -14,7 +14,7 @@ from .._progress import Progress
 from .._report.finding import Finding
 from . import side_schema
 from .connection import session
-from .examine import DATA, PASSED, Asked, examine, foresee
+from .examine import examine, foresee
 from .exchange import Outcome, Target
 from .load import Loader
 from .manifest import Manifest, load
@@ -22,6 +22,7 @@ from .repository import Repository
 from .restore_plan import Order, Planner
 from .restore_preflight import refuse, server_side
 from .side_schema import PREFIX, SideTable, Table
+from .verdict import DATA, PASSED, Asked
 
 _SHOWN = 5
 _RIGHTS = """

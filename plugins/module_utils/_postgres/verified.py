@@ -13,7 +13,7 @@ from typing import Any
 from .._progress import Progress
 from .._report.finding import Finding
 from .contents import EntryDifference
-from .examine import Asked, Seen
+from .verdict import Asked, Seen
 
 _TOLD = ("backup", "level", "verdict", "reason", "differences", "duration_seconds", "restore_seconds", "cached", "recorded_at")
 _RESTORING = ("roles", "restore")

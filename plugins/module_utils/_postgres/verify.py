@@ -14,12 +14,13 @@ from .._progress import Progress
 from .._report.finding import Finding
 from . import files, signing
 from .connection import forget_environment
-from .examine import FAILED, FULL, PASSED, Seen, examine, foresee
+from .examine import examine, foresee
 from .forecast import forecast
 from .judgements import judgements, not_looked_at, odd
 from .manifest import load
 from .records import PROVING_LEVELS, Records
 from .repository import Repository
+from .verdict import FAILED, FULL, PASSED, Seen
 from .verification_kept import measured, moment, recorded
 from .verified import Order, Outcome, restore_seconds
 

@@ -12,9 +12,9 @@ from dataclasses import replace
 from .._errors import OpsError
 from .._progress import Progress
 from .._report.finding import Finding
-from .examine import FAILED, PASSED, UNKNOWN
 from .repository import Repository
 from .retention import made_at
+from .verdict import FAILED, PASSED, UNKNOWN
 from .verification_kept import measured
 from .verified import Order, Outcome
 from .verify import chosen, longest_unjudged, verify

@@ -6,24 +6,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._deadline import Deadline
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._errors import OpsError
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import examine, ranges
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import examine, ranges, trial, verdict
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.load_error import LoadError
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.manifest import ManifestError
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._progress import Progress
 
 from tests.unit.plugins.module_utils._postgres import backups
 
-ASKED = examine.Asked("full", "endpoint_stats", "", "", 2, 60)
+ASKED = verdict.Asked("full", "endpoint_stats", "", "", 2, 60)
 LOOKED_AT = {"files": 2, "bytes": 300, "entries": 1, "tables": 2, "rows": 42, "views": 0, "sequences": 0}
 
 
-def judged(look: Callable[[Any], None], level: str = "full") -> examine.Seen:
-    asked = examine.Asked(level, "endpoint_stats", "", "", 2, 60)
+def judged(look: Callable[[Any], None], level: str = "full") -> verdict.Seen:
+    asked = verdict.Asked(level, "endpoint_stats", "", "", 2, 60)
     return examine._judged(Path("/nowhere/20261125T211700Z"), asked, Progress(), look)
 
 
@@ -76,7 +76,7 @@ def test_a_difference_stays_one_where_its_rows_cannot_be_told(monkeypatch: pytes
     def look(examination: Any) -> None:
         examination.seen.manifest = backups.manifest()
         examination.seen.differ("rows", "public.t", "2 rows", "1 rows")
-        examination._located(None)
+        trial._Trial(examination, cast("Any", None), "").located()
 
     monkeypatch.setattr(ranges, "located", lost)
     seen = judged(look)
@@ -131,11 +131,11 @@ def test_each_level_that_restores_counts_rows(level: str) -> None:
 
 def test_numbers_that_make_no_sense_are_refused() -> None:
     with pytest.raises(OpsError, match="scratch_niceness must be between 0 and 19, not 20"):
-        examine.Asked("full", "endpoint_stats", "", "", 2, 60, scratch_niceness=20)
+        verdict.Asked("full", "endpoint_stats", "", "", 2, 60, scratch_niceness=20)
     with pytest.raises(OpsError, match="scratch_max_bytes must be at least 0, not -1"):
-        examine.Asked("full", "endpoint_stats", "", "", 2, 60, scratch_max_bytes=-1)
+        verdict.Asked("full", "endpoint_stats", "", "", 2, 60, scratch_max_bytes=-1)
     with pytest.raises(OpsError, match="amcheck looks at the indexes of level full"):
-        examine.Asked("constraints", "endpoint_stats", "", "", 2, 60, amcheck=True)
+        verdict.Asked("constraints", "endpoint_stats", "", "", 2, 60, amcheck=True)
     assert ASKED.jobs == 2
     with pytest.raises(OpsError, match="jobs must be at least 1, not 0"):
-        examine.Asked("full", "endpoint_stats", "", "", 0, 60)
+        verdict.Asked("full", "endpoint_stats", "", "", 0, 60)

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import files, verification_kept, verify
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.examine import Asked, Seen
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.forecast import forecast
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.repository import Repository, opened
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.verdict import Asked, Seen
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.verified import Order, Outcome
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._progress import Progress
 
