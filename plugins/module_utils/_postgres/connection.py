@@ -88,13 +88,14 @@ def session(server: Server, who: Credentials, settings: str = "") -> Iterator[An
         )
     except psycopg.OperationalError as error:
         raise NoConnectionError(server, _said(error), error.sqlstate or _sqlstate(str(error))) from error
-    try:
-        with silence.watched(connection, statement_seconds) as watch, connection:
-            yield connection
-    except psycopg.Error as error:
-        if watch.silent:
-            raise watch.error(server.address) from error
-        raise _failed(server, error) from error
+    with silence.watched(connection, statement_seconds) as watch:
+        try:
+            with connection:
+                yield connection
+        except psycopg.Error as error:
+            if watch.silent:
+                raise watch.error(server.address) from error
+            raise _failed(server, error) from error
 
 
 def _failed(server: Server, error: psycopg.Error) -> OpsError:
