@@ -11,7 +11,7 @@ short_description: Back up a PostgreSQL database with a manifest of what was in 
 version_added: 0.1.0
 description:
   - Dumps one database in directory format, with several workers and one snapshot that is taken behind locks on all tables, together
-    with the roles of the server without their passwords. Each file is compressed by zstd as soon as pg_dump has closed it.
+    with the roles of the server without their passwords. Each file is compressed by zstd while the dump goes on.
   - The manifest holds the number of rows of each table in that very snapshot and sums of their content, every object of the database,
     and the SHA-256 of every file, so that a restore can be compared with it.
   - A backup gets its name when all of it is on disk; what a killed run leaves is recognised and removed by the next one.
