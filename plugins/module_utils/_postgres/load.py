@@ -198,6 +198,8 @@ def _check(kind: str, part: str, done: Completed, summary: str) -> Completed:
     except KilledError:
         raise
     except OpsError as error:
-        if _WORKER_KILLED in error.cause:
+        # One that has refused something says so before it ends.
+        said = [line for line in error.cause.splitlines() if "error: " in line]
+        if said and all(_WORKER_KILLED in line for line in said):
             raise OpsError(error.summary, where=error.where, cause=error.cause, remedy=error.remedy) from error
         raise LoadError(kind, part, error) from error

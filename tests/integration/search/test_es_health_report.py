@@ -344,7 +344,7 @@ def test_the_health_report_asks_an_engine_that_is_named(opensearch: OpenSearch, 
     gathered = role(tmp_path, search)
     assert gathered["parts"]["search"]["reason"] == ""
     assert gathered["parts"]["search"]["data"]["engine"]["product"] == "opensearch"
-    assert gathered["answers"] == 5
+    assert gathered["answers"] == 6
     assert "search" in gathered["cron_job"]["clients"]
     assert gathered["cron_job"]["credentials"]["search/monitoring"] == "search-monitoring"
     assert gathered["cron_job"]["settings"]["health_report_search"] == {**search, "credentials_dir": "/run/secrets/endpoint-stats/search"}
@@ -353,6 +353,6 @@ def test_the_health_report_asks_an_engine_that_is_named(opensearch: OpenSearch, 
 def test_the_health_report_misses_no_engine_that_is_not_named(tmp_path: Path) -> None:
     gathered = role(tmp_path, {})
     assert "search" not in gathered["parts"]
-    assert gathered["answers"] == 4
+    assert gathered["answers"] == 5
     assert "search" not in gathered["cron_job"]["clients"]
     assert "search/monitoring" not in gathered["cron_job"]["credentials"]
