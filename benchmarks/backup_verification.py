@@ -195,7 +195,9 @@ def measured(size: int, rounds: int) -> Measured:
         for _ in range(rounds):
             made = bench.round(plain, directory, default, fast)
         sizes = (plain.stat().st_size / (1 << 20), made["bytes"] / (1 << 20))
-    return Measured("backup_verification", _conditions(size, bytes_of_all, rounds), list(_claims(clock, sizes)))
+    # Another size stands beside the one that the goals are for.
+    name = "backup_verification" if size == _SIZE else f"backup_verification_{size}"
+    return Measured(name, _conditions(size, bytes_of_all, rounds), list(_claims(clock, sizes)))
 
 
 def _conditions(size: int, bytes_of_all: int, rounds: int) -> list[str]:

@@ -30,7 +30,7 @@ ALSO: Mapping[str, Sequence[Path]] = {
 }
 
 # Areas whose files have servers of their own and no lab, so that two of them can run at the same time.
-SIDE_BY_SIDE = ("faults",)
+SIDE_BY_SIDE = ("faults", "mutation")
 
 
 @dataclass(frozen=True)

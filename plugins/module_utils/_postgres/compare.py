@@ -63,7 +63,7 @@ def tables(
     ]
     differing += [EntryDifference("table_unexpected", name, "no such table", "a table") for name in strangers]
     odd = []
-    for group, before, after in _groups([wanted[name] for name in found], found):
+    for group, before, after in _groups([table for table in expected if table.identity in found], found):
         if before.rows != after.rows:
             differing.append(EntryDifference("rows", group, f"{before.rows} rows", f"{after.rows} rows"))
         elif before.sums != after.sums:
