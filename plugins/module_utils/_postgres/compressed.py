@@ -75,11 +75,15 @@ class Description:
         self._size += len(chunk)
         self._tail = (self._tail + chunk)[-_TAIL_BYTES:] if len(chunk) < _TAIL_BYTES else chunk[-_TAIL_BYTES:]
 
-    def plain(self, name: str) -> Plain:
-        """Of the whole file of this name; rows without their end marker are an error."""
+    @property
+    def plain(self) -> Plain:
+        return Plain(self._size, self._digest.hexdigest())
+
+    def whole(self, name: str) -> Plain:
+        """Of the file of this name; rows without their end marker are an error."""
         if _ROWS.match(name) and _ended(self._tail, begins=self._size <= len(self._tail)) is None:
             raise _without_end(name)
-        return Plain(self._size, self._digest.hexdigest())
+        return self.plain
 
 
 def described(path: Path) -> Plain:
@@ -88,7 +92,7 @@ def described(path: Path) -> Plain:
     with path.open("rb") as stream:
         for chunk in chunks(stream):
             found.add(chunk)
-    return found.plain(path.name)
+    return found.whole(path.name)
 
 
 def chunks(stream: IO[bytes]) -> Iterator[bytes]:
@@ -99,20 +103,19 @@ def chunks(stream: IO[bytes]) -> Iterator[bytes]:
 
 def opened(directory: Path, file: BackupFile) -> Iterator[bytes]:
     """The bytes of a compressed file of a backup; others than its manifest says are an error at the end."""
-    digest, size = hashlib.sha256(), 0
+    held = Description()
     try:
         with _decompressed(directory, [file]) as stream:
             for chunk in chunks(stream):
-                digest.update(chunk)
-                size += len(chunk)
+                held.add(chunk)
                 yield chunk
     except OpsError as error:
         if "returncode" not in error.details:
             raise
         raise DamagedFileError("file_unreadable", file.path, f"{file.plain_bytes} bytes of rows", error.cause) from error
-    expected, found = Plain(file.plain_bytes, file.plain_sha256), Plain(size, digest.hexdigest())
-    if expected != found:
-        raise DamagedFileError("file_content", file.path, f"decompressed {expected}", str(found))
+    expected = Plain(file.plain_bytes, file.plain_sha256)
+    if expected != held.plain:
+        raise DamagedFileError("file_content", file.path, f"decompressed {expected}", str(held.plain))
 
 
 def rows(directory: Path, file: BackupFile) -> Iterator[bytes]:

@@ -114,7 +114,7 @@ class Compressor:
 
     def _compress_growing(self, growing: Growing) -> None:
         self._zstd("-o", f"{growing.path}{SUFFIX}", feed=growing.feed)
-        self._replaced(growing.path, growing.description.plain(growing.path.name))
+        self._replaced(growing.path, growing.description.whole(growing.path.name))
 
     def _zstd(self, *arguments: str, **options: Any) -> None:
         argv = [self.program, "--quiet", f"-{self.level}", f"--threads={self.threads}", *arguments]

@@ -142,9 +142,9 @@ class Streams:
         return enumerate(rows(self.archive.backup, copy.file))
 
     def _send_small(self, copies: Sequence[Copy]) -> None:
-        statements = {copy.file: copy for copy in copies}
-        for file, data in small_rows(self.archive.backup, list(statements)):
-            self._send(statements[file], [(0, data)] if data else [])
+        of_file = {copy.file: copy for copy in copies}
+        for file, data in small_rows(self.archive.backup, list(of_file)):
+            self._send(of_file[file], [(0, data)] if data else [])
 
     def _await(self, works: Sequence[Future[None]], while_running: Callable[[], None]) -> None:
         pending = set(works)

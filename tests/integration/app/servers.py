@@ -205,9 +205,9 @@ class PostgreSQL(Process):
         return done.stdout.strip()
 
     @contextlib.contextmanager
-    def locked(self, table: str) -> Iterator[None]:
+    def locked(self, table: str, database: str = "endpoint_stats") -> Iterator[None]:
         """Nobody else reads or writes a table."""
-        argv = self.psql("endpoint_stats")
+        argv = self.psql(database)
         with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as session:
             assert session.stdin is not None
             assert session.stdout is not None

@@ -4,11 +4,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -82,22 +79,8 @@ def test_a_directory_holds_backups_of_one_selection(partial: Backup) -> None:
     assert partial.place.good(again).result["deleted"] == [partial.path.name]
 
 
-@contextlib.contextmanager
-def locked(place: Place, table: str) -> Iterator[None]:
-    """Nobody else reads a table of the database."""
-    argv = place.postgresql.psql(NAME)
-    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as session:
-        assert session.stdin is not None
-        assert session.stdout is not None
-        session.stdin.write(f"BEGIN;\nLOCK TABLE {table} IN ACCESS EXCLUSIVE MODE;\n\\echo held\n")
-        session.stdin.flush()
-        assert session.stdout.readline() == "held\n"
-        yield
-        session.stdin.close()
-
-
 def test_what_is_left_out_is_not_waited_for(source: Place, room: Path) -> None:
-    with locked(source, "audit.events"):
+    with source.postgresql.locked("audit.events", NAME):
         source.good(back_up(source, room / "backups", LESS, table_lock_timeout_seconds=1))
         whole = back_up(source, room / "whole", {}, table_lock_timeout_seconds=1)
     assert "audit.events is locked" in whole.message

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.repository import Repository
 
+from tests.integration.modules import Outcome, Running
 from tests.integration.postgres import gate, killed
-from tests.integration.postgres.proxy import How, network
+from tests.integration.postgres.proxy import How, Network, network
 from tests.integration.postgres.scene import Scene
 from tests.integration.postgres.support import DATABASE, Place
 from tests.proof.faults import aftermath
@@ -43,17 +44,21 @@ _LIMITS = {"timeout_seconds": 3, "dump_timeout_seconds": 6, "table_lock_timeout_
 _RESTORE_LIMITS = {"timeout_seconds": 3, "restore_timeout_seconds": 12, "swap_timeout_seconds": 3}
 
 
+def cut_off(running: Running, line: Network, stopped: gate.Gate, how: How) -> Outcome:
+    """What becomes of an operation whose network goes when it has come to the gate."""
+    stopped.wait()
+    line.cut(how)
+    stopped.open()
+    return aftermath.ended(running)
+
+
 @pytest.mark.parametrize("how", HOWS)
 @pytest.mark.parametrize("phase", BACKUP)
 def test_pg_backup_cut_off(place: Place, backups: Path, room: Path, phase: str, how: How) -> None:
     known = aftermath.before(place, backups)
     with network(place.postgresql.port) as line, BACKUP[phase](room) as stopped:
         options = place.backup_options(backups, port=line.port, **_LIMITS)
-        running = place.start("pg_backup", options, code=stopped.code)
-        stopped.wait()
-        line.cut(how)
-        stopped.open()
-        outcome = aftermath.ended(running)
+        outcome = cut_off(place.start("pg_backup", options, code=stopped.code), line, stopped, how)
     aftermath.explained(outcome, DATABASE)
     assert known.repository.leftovers() == []
     known.nobody("backup", room)
@@ -66,11 +71,8 @@ def test_pg_backup_cut_off(place: Place, backups: Path, room: Path, phase: str, 
 def test_pg_backup_goes_on_without_the_network(place: Place, backups: Path, room: Path, phase: str, how: How) -> None:
     known = aftermath.before(place, backups)
     with network(place.postgresql.port) as line, gate.of_phase(room, phase, module="pg_backup") as stopped:
-        running = place.start("pg_backup", place.backup_options(backups, port=line.port, **_LIMITS), code=stopped.code)
-        stopped.wait()
-        line.cut(how)
-        stopped.open()
-        result = place.good(aftermath.ended(running)).result
+        options = place.backup_options(backups, port=line.port, **_LIMITS)
+        result = place.good(cut_off(place.start("pg_backup", options, code=stopped.code), line, stopped, how)).result
     assert killed.whole(known.repository) == [*known.trees, result["backup"]]
 
 
@@ -80,11 +82,7 @@ def test_pg_restore_cut_off(scene: Scene, room: Path, phase: str, how: How) -> N
     lost = aftermath.lost(scene)
     with network(scene.place.postgresql.port) as line, RESTORE[phase](room) as stopped:
         options = scene.options(port=line.port, **_RESTORE_LIMITS)
-        running = scene.place.start("pg_restore", options, code=stopped.code)
-        stopped.wait()
-        line.cut(how)
-        stopped.open()
-        outcome = aftermath.ended(running)
+        outcome = cut_off(scene.place.start("pg_restore", options, code=stopped.code), line, stopped, how)
     aftermath.explained(outcome)
     scene.place.await_nobody("restore", room)
     assert killed.whole(Repository(scene.repository, DATABASE)) == [scene.backup]
@@ -104,11 +102,8 @@ def test_pg_restore_cut_off_in_the_swap(scene: Scene, room: Path, state: str, ho
         network(scene.place.postgresql.port) as line,
         gate.of_function(room, "_postgres.swap:_try", module="pg_restore", most=1) as stopped,
     ):
-        running = scene.place.start("pg_restore", scene.options(port=line.port, state=state, **_RESTORE_LIMITS), code=stopped.code)
-        stopped.wait()
-        line.cut(how)
-        stopped.open()
-        outcome = aftermath.ended(running)
+        options = scene.options(port=line.port, state=state, **_RESTORE_LIMITS)
+        outcome = cut_off(scene.place.start("pg_restore", options, code=stopped.code), line, stopped, how)
     aftermath.explained(outcome)
     scene.place.await_nobody("restore", room)
     assert scene.seen() == former
@@ -121,11 +116,8 @@ def test_pg_restore_cut_off_after_the_swap(scene: Scene, room: Path, how: How) -
     """It says that the name has changed already, and what leads back."""
     lost = aftermath.lost(scene)
     with network(scene.place.postgresql.port) as line, gate.of_phase(room, "check", module="pg_restore") as stopped:
-        running = scene.place.start("pg_restore", scene.options(port=line.port, **_RESTORE_LIMITS), code=stopped.code)
-        stopped.wait()
-        line.cut(how)
-        stopped.open()
-        outcome = aftermath.ended(running)
+        options = scene.options(port=line.port, **_RESTORE_LIMITS)
+        outcome = cut_off(scene.place.start("pg_restore", options, code=stopped.code), line, stopped, how)
     aftermath.explained(outcome, "has changed already", "state=undone goes back to it")
     scene.place.await_nobody("restore", room)
     (kept,) = killed.beside(scene)
