@@ -7,7 +7,8 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -126,23 +127,29 @@ def compressor(directory: Path) -> Compressor:
     return Compressor(compressed.program(), directory, 1, 2, Deadline(60))
 
 
+@contextmanager
+def writer(path: Path, last: bytes = b"") -> Iterator[subprocess.Popen[bytes]]:
+    """A process in a session of its own that has the file open, and writes this to it in the end."""
+    argv, piped = ["bash", "-c", 'exec >> "$0"; echo open >&2; exec cat', str(path)], subprocess.PIPE
+    with subprocess.Popen(argv, start_new_session=True, stdin=piped, stderr=piped) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == b"open\n"
+        yield process
+        process.communicate(last)
+
+
 def test_a_file_is_compressed_when_nobody_of_the_dump_has_it_open(tmp_path: Path) -> None:
     for name in ("1.dat", "2.dat", "blob_3.dat", "toc.dat", "blobs.toc"):
         (tmp_path / name).write_bytes(ROWS + END)
     with compressor(tmp_path) as work:
         assert work.look() == 3 * len(ROWS + END)
         assert work.plain == {}
-        script = f"exec 3>>{tmp_path}/2.dat; echo open; read line; echo; read line"
-        argv, piped = ["bash", "-c", script], subprocess.PIPE
-        with subprocess.Popen(argv, start_new_session=True, text=True, stdin=piped, stdout=piped) as dump:
-            assert dump.stdout is not None
-            assert dump.stdout.readline() == "open\n"
+        with writer(tmp_path / "2.dat") as dump:
             work.follow(dump.pid)
             work.look()
             servers.wait_until(lambda: len(work.plain) == 2, "compressed files")
             assert work.look() == 3 * len(ROWS + END)
             assert sorted(path.name for path in tmp_path.iterdir()) == ["1.dat.zst", "2.dat", "blob_3.dat.zst", "blobs.toc", "toc.dat"]
-            dump.communicate("\n\n")
         assert work.finish(lambda: None).keys() == {"1.dat.zst", "2.dat.zst", "blob_3.dat.zst"}
     assert compressed_back(tmp_path / "2.dat.zst") == ROWS + END
     assert work.plain["2.dat.zst"] == compressed.Plain(len(ROWS + END), hashlib.sha256(ROWS + END).hexdigest())
@@ -151,16 +158,12 @@ def test_a_file_is_compressed_when_nobody_of_the_dump_has_it_open(tmp_path: Path
 def test_a_large_file_is_compressed_while_it_grows(tmp_path: Path) -> None:
     rows = ROWS * 5
     (tmp_path / "1.dat").write_bytes(rows)
-    script = f"exec 3>>{tmp_path}/1.dat; echo open; read line; printf '%s\\n\\n\\n' '\\.' >&3; echo; read line"
-    argv, piped = ["bash", "-c", script], subprocess.PIPE
-    with compressor(tmp_path) as work, subprocess.Popen(argv, start_new_session=True, text=True, stdin=piped, stdout=piped) as dump:
-        assert dump.stdout is not None
-        assert dump.stdout.readline() == "open\n"
-        work.follow(dump.pid)
-        work.look()
-        servers.wait_until((tmp_path / "1.dat.zst").exists, "compressed file")
-        assert work.plain == {}
-        dump.communicate("\n\n")
+    with compressor(tmp_path) as work:
+        with writer(tmp_path / "1.dat", END) as dump:
+            work.follow(dump.pid)
+            work.look()
+            servers.wait_until((tmp_path / "1.dat.zst").exists, "compressed file")
+            assert work.plain == {}
         assert work.finish(lambda: None) == {"1.dat.zst": compressed.Plain(len(rows + END), hashlib.sha256(rows + END).hexdigest())}
     assert compressed_back(tmp_path / "1.dat.zst") == rows + END
     assert not (tmp_path / "1.dat").exists()
@@ -168,8 +171,8 @@ def test_a_large_file_is_compressed_while_it_grows(tmp_path: Path) -> None:
 
 def test_a_dump_that_fails_leaves_no_zstd_waiting_for_its_file(tmp_path: Path) -> None:
     (tmp_path / "1.dat").write_bytes(ROWS * 5)
-    with compressor(tmp_path) as work, (tmp_path / "1.dat").open("ab"):
-        work.follow(os.getsid(0))
+    with compressor(tmp_path) as work, writer(tmp_path / "1.dat") as dump:
+        work.follow(dump.pid)
         work.look()
         servers.wait_until((tmp_path / "1.dat.zst").exists, "compressed file")
     assert work.plain == {}
