@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import manifest, scratch
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import manifest, scratch, scratch_place
 
 from benchmarks.claims import Claim, Measured
 from tests.integration.app import servers
@@ -180,10 +180,10 @@ def measured(size: int, rounds: int) -> Measured:
         place.postgresql.sql(f"CREATE DATABASE {_NAME}", "postgres")
         place.postgresql.sql(_ROWS.format(size=size), _NAME)
         bytes_of_all = int(place.postgresql.sql(f"SELECT pg_database_size('{_NAME}')"))
-        needs = scratch.Needs(bytes_of_all, 10, _JOBS)
-        beside = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="bench-", dir=scratch.place("", needs).parent)))
+        needs = scratch_place.Needs(bytes_of_all, 10, _JOBS)
+        beside = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="bench-", dir=scratch_place.place("", needs).parent)))
         beside.chmod(0o755)
-        profile = scratch.settings(beside / "profile", needs, scratch.available_memory())
+        profile = scratch.settings(beside / "profile", needs, scratch_place.available_memory())
         default = cleanup.enter_context(_server(room / "default", {}))
         fast = cleanup.enter_context(_server(beside / "profile", profile))
         bench, plain, directory = _Bench(place, room, clock), room / "dump.sql", room / "directory"

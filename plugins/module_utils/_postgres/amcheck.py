@@ -11,7 +11,7 @@ from typing import Any
 from .._deps import declare
 from .compare import Comparison
 from .contents import EntryDifference
-from .scratch import NoScratchError
+from .scratch_place import NoScratchError
 
 with declare("psycopg", minimum="3.1"):
     import psycopg

@@ -12,7 +12,7 @@ from pathlib import Path
 from .._deadline import Deadline
 from .._errors import OpsError
 from .._progress import Progress
-from . import compare, compressed, files, load, manifest, scratch, signing
+from . import compare, compressed, files, load, manifest, scratch, scratch_place, signing
 from .dump import DUMP, ENCRYPTED_GLOBALS
 from .manifest import Manifest, ManifestError
 from .programs import NEWEST_KNOWN, Programs, nearest
@@ -37,13 +37,13 @@ class Examination:
         return self.seen.manifest
 
     @property
-    def needs(self) -> scratch.Needs:
+    def needs(self) -> scratch_place.Needs:
         asked, size = self.asked, self.manifest.database_bytes
-        return scratch.Needs(size, len(self.manifest.entries), asked.jobs, asked.scratch_max_bytes, asked.scratch_niceness)
+        return scratch_place.Needs(size, len(self.manifest.entries), asked.jobs, asked.scratch_max_bytes, asked.scratch_niceness)
 
     @property
     def scratch_directory(self) -> Path:
-        return scratch.place(self.asked.scratch_dir, self.needs)
+        return scratch_place.place(self.asked.scratch_dir, self.needs)
 
     def identity(self) -> None:
         """The manifest can be relied on, and is of the backup, the database and the server that it should be of."""
@@ -94,7 +94,7 @@ class Examination:
         return text
 
     def refuse(self) -> None:
-        if refused := scratch.refusal(self.scratch_directory, self.needs):
+        if refused := scratch_place.refusal(self.scratch_directory, self.needs):
             raise refused
 
     def complete(self) -> None:

@@ -32,13 +32,21 @@ def _judged(path: Path, asked: Asked, progress: Progress, look: Callable[[Examin
 
 def _look(examination: Examination) -> None:
     examination.identity()
-    examination.files(read=True)
-    if examination.seen.differences:
-        return
-    statements = examination.statements(examination.clients())
-    if examination.asked.level != CHECKSUM and not examination.seen.differences:
-        trial.restored(examination, statements)
+    if examination.asked.level == CHECKSUM or examination.seen.differences:
+        _read(examination)
+    else:
+        # It takes a processor that reading files leaves over.
+        with trial.begun(examination) as begun:
+            statements = _read(examination)
+            if not examination.seen.differences:
+                trial.restored(examination, statements, begun.making)
     examination.complete()
+
+
+def _read(examination: Examination) -> str:
+    """Every byte that is there; gives the statements of the dump where the files are whole."""
+    examination.files(read=True)
+    return "" if examination.seen.differences else examination.statements(examination.clients())
 
 
 def _glance(examination: Examination) -> None:

@@ -15,7 +15,7 @@ from .._deadline import Deadline
 from .._errors import OpsError
 from .._process import KilledError, run
 from .._progress import Progress
-from . import load, scratch
+from . import load, scratch, scratch_place
 from .foreign_restore import Looked, Restoring, archived
 from .foreign_script import Survey
 from .foreign_source import DIRECTORY, PLAIN, TAR, DumpError, Source, identified
@@ -80,7 +80,7 @@ class _Verification:
         argv = [clients["pg_restore"], "--create", "--schema-only", "--file=-"]
         done = archived(source, argv, lambda argv, **how: run(argv, timeout_seconds=self.deadline.left(), **how))
         if _NEWER_ARCHIVE in done.stderr:
-            raise scratch.NoScratchError("The dump was made by a newer pg_dump than the ones here", cause=done.stderr.strip())
+            raise scratch_place.NoScratchError("The dump was made by a newer pg_dump than the ones here", cause=done.stderr.strip())
         try:
             survey = Survey().read([done.check("The dump cannot be read").stdout.encode()])
         except KilledError:
@@ -94,10 +94,10 @@ class _Verification:
 
     def _place(self, source: Source, survey: Survey) -> Path:
         """Where the server will be; refused where it cannot."""
-        directory = scratch.place(self.asked.scratch_dir, self._needs(source, survey))
+        directory = scratch_place.place(self.asked.scratch_dir, self._needs(source, survey))
         if survey.major:
             self._server_programs(survey)
-        if refused := scratch.refusal(directory, self._needs(source, survey)):
+        if refused := scratch_place.refusal(directory, self._needs(source, survey)):
             raise refused
         return directory
 
@@ -105,23 +105,27 @@ class _Verification:
         newest = NEWEST_KNOWN if self.asked.accept_newer_server else survey.major
         return nearest(scratch.PROGRAMS, survey.major, newest=newest)
 
-    def _needs(self, source: Source, survey: Survey) -> scratch.Needs:
+    def _needs(self, source: Source, survey: Survey) -> scratch_place.Needs:
         """Known of statements that were read to their end, guessed of everything else."""
         size, growth = source.size, _COMPRESSED_GROWTH if source.compression or source.form not in (PLAIN, TAR) else _GROWTH
         if source.form == PLAIN and survey.complete:
             size, growth = survey.read_bytes, _GROWTH
         asked = self.asked
-        return scratch.Needs(size * growth, survey.entries, asked.jobs, asked.scratch_max_bytes, asked.scratch_niceness)
+        return scratch_place.Needs(size * growth, survey.entries, asked.jobs, asked.scratch_max_bytes, asked.scratch_niceness)
 
     def _restored(self, source: Source, survey: Survey, clients: Programs, directory: Path) -> None:
         if not survey.major:
-            raise scratch.NoScratchError(
+            raise scratch_place.NoScratchError(
                 "The dump does not tell the version of its server", where=str(self.path), remedy="Restore it by hand."
             )
         programs = self._server_programs(survey)
         self.seen.scratch_version = programs.version
         self.progress.phase("server")
-        with scratch.running(directory, programs, self._needs(source, survey), self.deadline) as server, _blamed(server):
+        with (
+            scratch.making(directory, programs, self._needs(source, survey), self.deadline) as making,
+            scratch.running(making) as server,
+            _blamed(server),
+        ):
             loader = load.Loader(clients, server.server, server.who, self.deadline)
             restoring = Restoring(loader, source, survey, self.looked, self._advance)
             self.progress.phase("roles")
@@ -149,7 +153,7 @@ def _refuse_partial(source: Source, survey: Survey) -> None:
     if survey.drops_first:
         cause = "it begins by dropping what an empty server does not have"
         remedy = "Make dumps with --if-exists where they are made with --clean; this one restores over a database that is there."
-        raise scratch.NoScratchError("The dump needs a database to restore over", where=str(source.path), cause=cause, remedy=remedy)
+        raise scratch_place.NoScratchError("The dump needs a database to restore over", where=str(source.path), cause=cause, remedy=remedy)
 
 
 def _refuse_cut(source: Source, survey: Survey) -> None:
@@ -170,4 +174,4 @@ def _blamed(server: scratch.Scratch) -> Iterator[None]:
             lacking = lacking or error.cause
         if not lacking:
             raise
-        raise scratch.NoScratchError("The scratch server cannot hold this dump", cause=lacking) from error
+        raise scratch_place.NoScratchError("The scratch server cannot hold this dump", cause=lacking) from error

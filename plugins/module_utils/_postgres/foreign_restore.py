@@ -17,7 +17,8 @@ from .contents import EntryDifference
 from .foreign_script import Part, Survey, pieces
 from .foreign_source import PLAIN, TAR, Source
 from .load import SCRIPT_OPTIONS, Loader
-from .scratch import NoScratchError, timeout
+from .scratch import timeout
+from .scratch_place import NoScratchError
 from .snapshot import TABLES
 from .verified import Rows
 

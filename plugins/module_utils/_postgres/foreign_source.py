@@ -16,7 +16,7 @@ from typing import IO
 from .._errors import OpsError
 from .._process import output
 from . import compressed
-from .scratch import NoScratchError
+from .scratch_place import NoScratchError
 
 PLAIN, CUSTOM, TAR, DIRECTORY = "plain", "custom", "tar", "directory"
 TOC = "toc.dat"

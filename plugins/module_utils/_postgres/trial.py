@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,21 +22,49 @@ from .load_error import LoadError
 from .manifest import Manifest
 from .programs import Programs
 from .reading import Opened
+from .scratch_place import NoScratchError
 from .verdict import CONSTRAINTS, DATA, EXACT, FULL, STRUCTURAL, Asked, Seen
 
 # What pg_restore is told where indexes and constraints meet the rows.
 _OF_ROWS = re.compile(r" violates |could not create unique index|conflicting key value|is violated by some row|contains null values")
 
 
-def restored(examination: Examination, statements: str) -> None:
+@dataclass(frozen=True)
+class Begun:
+    """The server that a backup will be restored on, or what keeps from having one."""
+
+    server: scratch.Making | None
+    error: OpsError | None = None
+
+    @property
+    def making(self) -> scratch.Making:
+        if self.server is None:
+            raise self.error or NoScratchError("No scratch server was begun")
+        return self.server
+
+
+@contextmanager
+def begun(examination: Examination) -> Iterator[Begun]:
+    """Begin to make a server; what keeps from it is raised when the server is asked for: of a damaged backup nobody does."""
+    with ExitStack() as stack:
+        try:
+            programs = examination.server_programs()
+            examination.refuse()
+            started = scratch.making(examination.scratch_directory, programs, examination.needs, examination.deadline)
+            found = Begun(stack.enter_context(started))
+        except OpsError as error:
+            found = Begun(None, error)
+        yield found
+
+
+def restored(examination: Examination, statements: str, making: scratch.Making) -> None:
     """The backup restores on a server of its own, and what is there then is what was there."""
-    programs = examination.server_programs()
+    programs = making.programs
     clients = examination.clients(programs.major)
-    examination.refuse()
     examination.seen.scratch_version = programs.version
     examination.seen.across = (programs.major, clients.major) != (examination.manifest.server.major, examination.manifest.dumped_by)
     examination.progress.phase("server")
-    with scratch.running(examination.scratch_directory, programs, examination.needs, examination.deadline) as server:
+    with scratch.running(making) as server:
         loader = load.Loader(clients, server.server, server.who, examination.deadline)
         trial = _Trial(examination, loader, statements)
         try:
@@ -56,7 +84,7 @@ def restored(examination: Examination, statements: str) -> None:
             )
             if not lacking:
                 raise
-            raise scratch.NoScratchError("The scratch server cannot hold this backup", cause=lacking) from error
+            raise NoScratchError("The scratch server cannot hold this backup", cause=lacking) from error
 
 
 @dataclass(frozen=True)
@@ -117,7 +145,7 @@ class _Trial:
                 self.seen.differences += accounts.differences(self.manifest.accounts, made)
             if extensions := load.missing_extensions(connection, self.manifest):
                 remedy = f"Install what postgresql-{self.manifest.server.major} needs for them where the verification runs."
-                raise scratch.NoScratchError("The scratch server lacks extensions", cause=", ".join(extensions), remedy=remedy)
+                raise NoScratchError("The scratch server lacks extensions", cause=", ".join(extensions), remedy=remedy)
             if self.seen.differences:
                 return False
             # The server is new: the only database that may be there is the one that every server has.
@@ -180,7 +208,7 @@ class _Trial:
         with opened() as connection:
             if otherwise := compare.known_answers(connection, self.manifest.known_answers):
                 cause = f"samples of {', '.join(otherwise)}"
-                raise scratch.NoScratchError("The scratch server computes otherwise than the one that was backed up", cause=cause)
+                raise NoScratchError("The scratch server computes otherwise than the one that was backed up", cause=cause)
         with opened() as connection:
             twin = self._content(loaded, connection, opened)
             self.progress.phase("sequences")

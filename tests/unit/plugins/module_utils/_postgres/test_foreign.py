@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import foreign_script, foreign_source, foreign_verify
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.foreign_script import Part, Survey, blocks, pieces
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.scratch import NoScratchError
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.scratch_place import NoScratchError
 
 DUMP = rb"""--
 -- PostgreSQL database dump
