@@ -103,6 +103,12 @@ def test_a_place_that_somebody_else_has_prepared_is_not_used(backup: Backup, roo
     unknown(backup, backup.verify(room), "somebody else's")
 
 
+def test_a_damaged_backup_fails_where_no_server_can_be_had(backup: Backup, room: Path) -> None:
+    backup.replace("dump/toc.dat", lambda data: data[:-1])
+    result = backup.verify(room, scratch_dir="/root/scratch").result
+    assert (result["verdict"], [found["kind"] for found in result["differences"]]) == ("failed", ["file_size"])
+
+
 def unknown(backup: Backup, outcome: Outcome, words: str) -> None:
     assert (outcome.result["verdict"], outcome.result["differences"]) == ("could_not_verify", [])
     assert words in outcome.result["reason"]
