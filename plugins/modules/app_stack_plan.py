@@ -155,7 +155,8 @@ from ..module_utils import _argspec
 from ..module_utils._app_stack.plan import Found, Wanted, cluster_failures, grown_claims, inventory_failures, storage_class
 from ..module_utils._deps import validate
 from ..module_utils._errors import OpsError, run_module
-from ..module_utils._kubernetes.api import Api, ApiError
+from ..module_utils._kubernetes.answer import ApiError
+from ..module_utils._kubernetes.api import Api
 from ..module_utils._kubernetes.place import IDENTITY_NAME, IDENTITY_NAMESPACE, credential_end, refuse_ended
 from ..module_utils._preflight import directory_failures, failed, refuse
 

@@ -161,7 +161,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils._deps import validate
 from ..module_utils._errors import run_module
 from ..module_utils._kubernetes.machine import certificate_sha256, read_text
-from ..module_utils._kubernetes.plan import Wanted, decide
+from ..module_utils._kubernetes.plan import decide
+from ..module_utils._kubernetes.wanted import Wanted
 from ..module_utils._preflight import directory_failures, failed, refuse
 
 

@@ -130,7 +130,7 @@ from ..module_utils._deps import validate
 from ..module_utils._errors import OpsError, run_module
 from ..module_utils._kubernetes.api import Api
 from ..module_utils._kubernetes.gather import gather
-from ..module_utils._kubernetes.health import Limits
+from ..module_utils._kubernetes.limits import Limits
 from ..module_utils._report.part import Part, Threshold
 
 PARTS = ("pods", "events", "usage", "claims", "api_log", "jobs")

@@ -1,7 +1,7 @@
 # Copyright: Endpoint Statistics Operations contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The Kubernetes API as plain documents: every answer is a dictionary or text, every failure an OpsError."""
+"""The calls that are made to the Kubernetes API: what comes back are plain documents or text, every failure is an OpsError."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 
 from .._deps import declare
 from .._errors import OpsError
+from .answer import ApiError, document_of, items_of, said
 
 with declare("kubernetes", minimum="24.2.0"):
     import kubernetes
@@ -22,22 +23,7 @@ with declare("urllib3"):
     import urllib3
 
 _REQUEST_TIMEOUT_SECONDS = 10
-_SHOWN_ANSWER_CHARACTERS = 500
 _KUBELET_PORT = 10250
-
-
-class ApiError(OpsError):
-    """The API server refused, or did not answer; `status` is 0 then."""
-
-    def __init__(self, summary: str, *, status: int, where: str, cause: str) -> None:
-        remedies = {401: "Check the credentials of the kubeconfig.", 403: "Check the rights of the kubeconfig's user."}
-        super().__init__(summary, where=where, cause=cause, remedy=remedies.get(status, ""), status=status)
-        self.status = status
-
-    @property
-    def lasting(self) -> bool:
-        """Whether asking again would be answered the same way."""
-        return self.status in (401, 403)
 
 
 class Api:
@@ -55,12 +41,12 @@ class Api:
         self._authorization = kubernetes.client.AuthorizationV1Api(self._client)
 
     def nodes(self) -> list[dict[str, Any]]:
-        return _items(self._call("The nodes could not be listed", self._core.list_node))
+        return items_of(self._call("The nodes could not be listed", self._core.list_node))
 
     def signing_requests(self, signer: str) -> list[dict[str, Any]]:
         listing = self._certificates.list_certificate_signing_request
         selector = f"spec.signerName={signer}"
-        return _items(self._call("The certificate signing requests could not be listed", listing, field_selector=selector))
+        return items_of(self._call("The certificate signing requests could not be listed", listing, field_selector=selector))
 
     def approve(self, request: dict[str, Any], reason: str, message: str) -> None:
         """Approve exactly the request that was looked at: the server refuses if it is another by now."""
@@ -85,7 +71,7 @@ class Api:
 
     def get(self, summary: str, path: str, **query: Any) -> dict[str, Any]:
         """The document at a path."""
-        return _document(summary, f"{self._server}{path}", self.text(summary, path, **query))
+        return document_of(summary, f"{self._server}{path}", self.text(summary, path, **query))
 
     def text(self, summary: str, path: str, **query: Any) -> str:
         """What the API server sends for a path; the names in a query are those of the API."""
@@ -95,7 +81,7 @@ class Api:
         """What a kubelet says when it is asked itself: that needs the right to nodes/stats, the way through the API server nodes/proxy."""
         url = f"https://{f'[{address}]' if ':' in address else address}:{_KUBELET_PORT}/stats/summary"
         summary = "The kubelet could not be asked"
-        return _document(summary, url, self._raw(summary, url, {}))
+        return document_of(summary, url, self._raw(summary, url, {}))
 
     def _raw(self, summary: str, url: str, query: dict[str, Any]) -> str:
         """A plain GET with the client's credentials and authorities; the generated calls differ between versions of the library."""
@@ -108,7 +94,7 @@ class Api:
         except urllib3.exceptions.HTTPError as error:
             raise ApiError(summary, status=0, where=url, cause=str(error)) from error
         if answer.status != 200:
-            cause = f"HTTP status {answer.status}: {_said(answer.data) or answer.reason}"
+            cause = f"HTTP status {answer.status}: {said(answer.data) or answer.reason}"
             raise ApiError(summary, status=answer.status, where=url, cause=cause)
         return str(answer.data.decode("utf-8", errors="replace"))
 
@@ -119,10 +105,10 @@ class Api:
         return self._read(f"The pod {namespace}/{name} could not be read", self._core.read_namespaced_pod, name, namespace)
 
     def namespaces(self) -> list[dict[str, Any]]:
-        return _items(self._call("The namespaces could not be listed", self._core.list_namespace))
+        return items_of(self._call("The namespaces could not be listed", self._core.list_namespace))
 
     def network_policies(self) -> list[dict[str, Any]]:
-        return _items(self._call("The NetworkPolicies could not be listed", self._networking.list_network_policy_for_all_namespaces))
+        return items_of(self._call("The NetworkPolicies could not be listed", self._networking.list_network_policy_for_all_namespaces))
 
     def workloads(self, namespace: str) -> list[dict[str, Any]]:
         """Everything in a namespace that has a pod template, with its kind."""
@@ -136,15 +122,15 @@ class Api:
         return [
             {**item, "kind": kind}
             for kind, listing in listings.items()
-            for item in _items(self._call(f"The objects of kind {kind} in {namespace} could not be listed", listing, namespace))
+            for item in items_of(self._call(f"The objects of kind {kind} in {namespace} could not be listed", listing, namespace))
         ]
 
     def failed_pods(self, namespace: str) -> list[dict[str, Any]]:
         summary = f"The failed pods of {namespace} could not be listed"
-        return _items(self._call(summary, self._core.list_namespaced_pod, namespace, field_selector="status.phase=Failed"))
+        return items_of(self._call(summary, self._core.list_namespaced_pod, namespace, field_selector="status.phase=Failed"))
 
     def jobs(self, namespace: str) -> list[dict[str, Any]]:
-        return _items(self._call(f"The Jobs of {namespace} could not be listed", self._batch.list_namespaced_job, namespace))
+        return items_of(self._call(f"The Jobs of {namespace} could not be listed", self._batch.list_namespaced_job, namespace))
 
     def delete(self, kind: str, document: Mapping[str, Any]) -> bool:
         """Delete exactly the pod or Job that was looked at, and what belongs to it; false where it is gone or changed by now."""
@@ -176,7 +162,7 @@ class Api:
             answer = call(*arguments, **options, _preload_content=False, _request_timeout=timeout)
             return str(answer.data.decode("utf-8", errors="replace"))
         except kubernetes.client.ApiException as error:
-            cause = f"HTTP status {error.status}: {_said(error.body) or error.reason}"
+            cause = f"HTTP status {error.status}: {said(error.body) or error.reason}"
             raise ApiError(summary, status=error.status or 0, where=self._server, cause=cause) from error
         except urllib3.exceptions.HTTPError as error:
             raise ApiError(summary, status=0, where=self._server, cause=str(error)) from error
@@ -206,23 +192,3 @@ def _load_from_pod() -> Any:
             remedy="Set endpoint_stats_kubeconfig to the path of a kubeconfig.",
         ) from error
     return kubernetes.client.ApiClient(configuration)
-
-
-def _document(summary: str, where: str, answer: str) -> dict[str, Any]:
-    try:
-        return dict(json.loads(answer))
-    except ValueError as error:
-        raise ApiError(summary, status=0, where=where, cause="the answer is no JSON document") from error
-
-
-def _items(answer: str) -> list[dict[str, Any]]:
-    return list(json.loads(answer).get("items") or [])
-
-
-def _said(body: Any) -> str:
-    """The message of a Status document, or the beginning of whatever else the server sent."""
-    text = body.decode("utf-8", errors="replace") if isinstance(body, bytes) else str(body or "")
-    try:
-        return str(json.loads(text)["message"])
-    except (ValueError, KeyError, TypeError):
-        return text.strip()[:_SHOWN_ANSWER_CHARACTERS]

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
@@ -13,9 +13,8 @@ from typing import Any, Literal, Protocol
 from .._errors import OpsError
 from .._report.finding import Finding
 from .._report.redact import clean
-from .health import workload_of
+from .objects import Object, is_leaving, name_of, workload_of
 
-Object = Mapping[str, Any]
 Kind = Literal["Pod", "Job"]
 
 
@@ -48,7 +47,7 @@ class Over:
 
     @property
     def name(self) -> str:
-        return str(self.document["metadata"]["name"])
+        return name_of(self.document)
 
     @property
     def age_seconds(self) -> float:
@@ -103,7 +102,7 @@ def pods_over(failed: Sequence[Object], ages: Ages, now: datetime) -> list[Over]
         over = Over("Pod", pod, workload_of(pod), clean(status.get("reason") or "Failed"), _pod_ended(pod), now)
         evicted = status.get("reason") == "Evicted"
         old = over.age_seconds > ages.failed_pod_seconds and _controller(pod) != "Job"
-        if status.get("phase") == "Failed" and not _is_going(pod) and (evicted or old):
+        if status.get("phase") == "Failed" and not is_leaving(pod) and (evicted or old):
             found.append(over)
     return found
 
@@ -118,7 +117,7 @@ def jobs_over(jobs: Sequence[Object], ages: Ages, now: datetime) -> list[Over]:
         over = Over("Job", job, _owner(job), condition["type"], _job_ended(job, condition), now)
         ours = _controller(job) in ("", "CronJob") and newest.get(over.owner) != over.name
         limited = job.get("spec", {}).get("ttlSecondsAfterFinished") is not None
-        if ours and not limited and not _is_going(job) and over.age_seconds > ages.finished_job_seconds:
+        if ours and not limited and not is_leaving(job) and over.age_seconds > ages.finished_job_seconds:
             found.append(over)
     return found
 
@@ -161,10 +160,6 @@ def _controller(item: Object) -> str:
 def _owner(job: Object) -> str:
     owners = job["metadata"].get("ownerReferences") or []
     return next((f"{owner['kind']}/{owner['name']}" for owner in owners if owner.get("controller")), "")
-
-
-def _is_going(item: Object) -> bool:
-    return bool(item["metadata"].get("deletionTimestamp"))
 
 
 def _time(text: Any) -> datetime:

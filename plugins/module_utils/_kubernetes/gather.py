@@ -12,8 +12,11 @@ from typing import Any, Literal
 
 from .._errors import OpsError
 from .._report.part import Part, timed
-from . import health
-from .api import Api, ApiError
+from . import claim_health, event_health, job_health, log_health, usage_health, workload_health
+from .answer import ApiError
+from .api import Api
+from .limits import Limits
+from .objects import is_young
 
 Kubelet = Literal["proxy", "direct", "none"]
 _LOG_LINES = 500
@@ -65,7 +68,7 @@ def gather(
     api: Api,
     name: str,
     now: datetime,
-    limits: health.Limits,
+    limits: Limits,
     *,
     workloads: Sequence[str],
     events: int,
@@ -75,12 +78,12 @@ def gather(
     """Every part by name."""
     namespace = Namespace(api, name)
     asks = {
-        "pods": lambda: health.pods(namespace.items("pods"), _workloads(namespace), workloads, now, limits),
-        "events": lambda: health.events(namespace.items("events", limit=_EVENTS), events, now, limits),
-        "usage": lambda: health.usage(namespace.items("pods"), namespace.items("pods", "/apis/metrics.k8s.io/v1beta1"), now, limits),
+        "pods": lambda: workload_health.pods(namespace.items("pods"), _workloads(namespace), workloads, now, limits),
+        "events": lambda: event_health.events(namespace.items("events", limit=_EVENTS), events, now, limits),
+        "usage": lambda: usage_health.usage(namespace.items("pods"), namespace.items("pods", "/apis/metrics.k8s.io/v1beta1"), now, limits),
         "claims": lambda: _claims(namespace, now, limits, kubelet),
         "api_log": lambda: _api_log(namespace, api_selector),
-        "jobs": lambda: health.jobs(namespace.items("cronjobs", "/apis/batch/v1"), namespace.items("jobs", "/apis/batch/v1")),
+        "jobs": lambda: job_health.jobs(namespace.items("cronjobs", "/apis/batch/v1"), namespace.items("jobs", "/apis/batch/v1")),
     }
     return {part: timed(ask) for part, ask in asks.items()}
 
@@ -90,7 +93,7 @@ def _workloads(namespace: Namespace) -> list[dict[str, Any]]:
     return [{**item, "kind": kind} for kind, plural in kinds.items() for item in namespace.items(plural, "/apis/apps/v1")]
 
 
-def _claims(namespace: Namespace, now: datetime, limits: health.Limits, kubelet: Kubelet) -> Part:
+def _claims(namespace: Namespace, now: datetime, limits: Limits, kubelet: Kubelet) -> Part:
     listed = namespace.items("persistentvolumeclaims")
     volumes: dict[str, Any] = {}
     reasons = []
@@ -100,9 +103,9 @@ def _claims(namespace: Namespace, now: datetime, limits: health.Limits, kubelet:
             volumes.update(_volumes(_stats(namespace.api, node, address, kubelet), namespace.name))
         except OpsError as error:
             reasons.append(f"{node}: {error}")
-    part = health.claims(listed, volumes, kubelet != "none", limits)
+    part = claim_health.claims(listed, volumes, kubelet != "none", limits)
     # A kubelet measures once a minute, so it has nothing yet of a pod that has just started.
-    mounted = _mounted([pod for pod in namespace.items("pods") if not health.is_young(pod, now)]) if nodes else set()
+    mounted = _mounted([pod for pod in namespace.items("pods") if not is_young(pod, now)]) if nodes else set()
     unknown = [row["name"] for row in part.data["claims"] if row["name"] in mounted and row["used_bytes"] is None]
     if unknown and not reasons:
         reasons.append(f"the kubelet says nothing of {', '.join(unknown)}")
@@ -149,5 +152,5 @@ def _api_log(namespace: Namespace, selector: Mapping[str, str]) -> Part:
             texts[name] = namespace.log(name, pod["spec"]["containers"][0]["name"])
         except OpsError as error:
             reasons.append(str(error))
-    part = health.api_log(texts)
+    part = log_health.api_log(texts)
     return Part(part.data, part.findings, "; ".join(reasons))

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._kubernetes.plan import Plan, Wanted, decide
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._kubernetes.plan import Plan, decide
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._kubernetes.wanted import Wanted
 
 CONFIGURATION = """
 kind: ClusterConfiguration

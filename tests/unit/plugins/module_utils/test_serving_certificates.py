@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._errors import OpsError
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._kubernetes.api import ApiError
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._kubernetes.serving_certificates import SIGNER, judge, settle
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._kubernetes.answer import ApiError
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._kubernetes.serving_certificates import settle
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._kubernetes.serving_request import SIGNER, judge
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec

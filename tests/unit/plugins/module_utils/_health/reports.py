@@ -7,7 +7,15 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._api.health import judge as judge_api
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._kubernetes import health
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._kubernetes import (
+    claim_health,
+    event_health,
+    job_health,
+    log_health,
+    usage_health,
+    workload_health,
+)
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._kubernetes.limits import Limits
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import health as postgres
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._redis import health as redis
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._report.document import merge
@@ -15,7 +23,7 @@ from ansible_collections.endpoint_stats.ops.plugins.module_utils._report.part im
 
 from tests.unit.plugins.module_utils._health import samples
 
-LIMITS = health.Limits(Threshold(70, 85), Threshold(75, 90), Threshold(70, 85), restart_window_hours=24, event_window_minutes=60)
+LIMITS = Limits(Threshold(70, 85), Threshold(75, 90), Threshold(70, 85), restart_window_hours=24, event_window_minutes=60)
 POSTGRES_LIMITS = postgres.Limits(Threshold(80, 95), Threshold(300, 3600))
 REDIS_LIMITS = redis.Limits(Threshold(75, 90), Threshold(80, 95))
 EXPECTED = ("Deployment/flask-api", "StatefulSet/postgres", "StatefulSet/redis")
@@ -46,12 +54,12 @@ def healthy() -> dict[str, Part]:
     normal = samples.event("Scheduled", "Pod", "flask-api-7d9c5b7f8d-aaaaa", severity="Normal")
     log = "\n".join(samples.log_line(second) for second in range(30))
     return {
-        "pods": health.pods(samples.pods(), samples.workloads(), EXPECTED, now, LIMITS),
-        "events": health.events([normal], 10, now, LIMITS),
-        "usage": health.usage(samples.pods(), samples.usages(), now, LIMITS),
-        "claims": health.claims(claims, volumes, True, LIMITS),
-        "api_log": health.api_log({"flask-api-7d9c5b7f8d-aaaaa": log}),
-        "jobs": health.jobs([samples.cron_job("health-report")], [samples.job("health-report-29391000", "health-report", "Complete")]),
+        "pods": workload_health.pods(samples.pods(), samples.workloads(), EXPECTED, now, LIMITS),
+        "events": event_health.events([normal], 10, now, LIMITS),
+        "usage": usage_health.usage(samples.pods(), samples.usages(), now, LIMITS),
+        "claims": claim_health.claims(claims, volumes, True, LIMITS),
+        "api_log": log_health.api_log({"flask-api-7d9c5b7f8d-aaaaa": log}),
+        "jobs": job_health.jobs([samples.cron_job("health-report")], [samples.job("health-report-29391000", "health-report", "Complete")]),
         "api": api(),
         "postgresql": postgresql(),
         "redis": redis_part(),

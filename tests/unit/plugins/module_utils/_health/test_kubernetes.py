@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._kubernetes import health
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._kubernetes import (
+    claim_health,
+    event_health,
+    job_health,
+    log_health,
+    usage_health,
+    workload_health,
+)
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._report.part import Part
 
 from tests.unit.plugins.module_utils._health import samples
@@ -19,7 +26,7 @@ def found(part: Part) -> list[tuple[str, str, str]]:
 
 
 def judged(*changed: dict[str, Any], workloads: list[dict[str, Any]] | None = None) -> Part:
-    return health.pods([*samples.pods(), *changed], workloads or samples.workloads(), EXPECTED, NOW, LIMITS)
+    return workload_health.pods([*samples.pods(), *changed], workloads or samples.workloads(), EXPECTED, NOW, LIMITS)
 
 
 def waiting(reason: str, **changes: Any) -> dict[str, Any]:
@@ -92,7 +99,7 @@ def test_the_last_events_come_first_and_old_ones_are_no_findings() -> None:
         samples.event("Pulled", "Pod", "redis-0", at="2026-11-24T05:59:00Z", severity="Normal"),
         {**samples.event("BackOff", "Job", "backup-29391000", at=""), "eventTime": "2026-11-24T05:58:00.000000Z"},
     ]
-    part = health.events(listed, 3, NOW, LIMITS)
+    part = event_health.events(listed, 3, NOW, LIMITS)
     assert [row["object"] for row in part.data["events"]] == ["Pod/redis-0", "Job/backup-29391000", "Pod/flask-api-7d9c5b7f8d-bbbbb"]
     assert found(part) == [
         ("event_back_off", "warning", "Deployment/flask-api"),
@@ -112,24 +119,24 @@ def test_the_last_events_come_first_and_old_ones_are_no_findings() -> None:
     ],
 )
 def test_usage_is_held_against_the_limits(cpu: str, memory: str, expected: list[tuple[str, str]]) -> None:
-    part = health.usage([samples.api_pod("aaaaa")], [samples.usage("flask-api-7d9c5b7f8d-aaaaa", cpu, memory)], NOW, LIMITS)
+    part = usage_health.usage([samples.api_pod("aaaaa")], [samples.usage("flask-api-7d9c5b7f8d-aaaaa", cpu, memory)], NOW, LIMITS)
     assert [(identity, severity) for identity, severity, _subject in found(part)] == expected
 
 
 def test_a_pod_without_a_memory_limit_is_named() -> None:
     pod = samples.api_pod("aaaaa")
     pod["spec"]["containers"][0]["resources"] = {"requests": {"cpu": "1"}}
-    part = health.usage([pod], [samples.usage(pod["metadata"]["name"], "1", "1Gi")], NOW, LIMITS)
+    part = usage_health.usage([pod], [samples.usage(pod["metadata"]["name"], "1", "1Gi")], NOW, LIMITS)
     assert found(part) == [("memory_unlimited", "info", "Deployment/flask-api")]
     assert part.data["pods"][0]["cpu_limit_cores"] is None
 
 
 def test_a_pod_nobody_measured_makes_the_part_unchecked() -> None:
-    assert "flask-api-7d9c5b7f8d-aaaaa" in health.usage([samples.api_pod("aaaaa")], [], NOW, LIMITS).reason
+    assert "flask-api-7d9c5b7f8d-aaaaa" in usage_health.usage([samples.api_pod("aaaaa")], [], NOW, LIMITS).reason
     young = samples.api_pod("aaaaa", startTime="2026-11-24T05:59:00Z")
     leaving = samples.api_pod("bbbbb")
     leaving["metadata"]["deletionTimestamp"] = "2026-11-24T05:59:59Z"
-    assert health.usage([young, leaving], [], NOW, LIMITS).reason == ""
+    assert usage_health.usage([young, leaving], [], NOW, LIMITS).reason == ""
 
 
 @pytest.mark.parametrize(
@@ -143,12 +150,12 @@ def test_a_pod_nobody_measured_makes_the_part_unchecked() -> None:
     ],
 )
 def test_a_claim_is_judged(phase: str, used: int, expected: list[tuple[str, str]]) -> None:
-    part = health.claims([samples.claim("data", phase)], {"data": samples.volume("data", used, 100)}, True, LIMITS)
+    part = claim_health.claims([samples.claim("data", phase)], {"data": samples.volume("data", used, 100)}, True, LIMITS)
     assert [(identity, severity) for identity, severity, _subject in found(part)] == expected
 
 
 def test_claims_nobody_asked_about_are_said_to_be_so() -> None:
-    assert [finding.id for finding in health.claims([samples.claim("data")], {}, False, LIMITS).findings] == ["claim_usage_not_asked"]
+    assert [finding.id for finding in claim_health.claims([samples.claim("data")], {}, False, LIMITS).findings] == ["claim_usage_not_asked"]
 
 
 def test_the_log_is_the_last_lines_of_all_pods_in_order() -> None:
@@ -157,7 +164,7 @@ def test_the_log_is_the_last_lines_of_all_pods_in_order() -> None:
         "b": "\n".join(samples.log_line(second) for second in range(1, 40, 2))
         + f"\n{samples.log_line(50, 'ERROR', f'pwd={samples.PLANTED}')}",
     }
-    part = health.api_log(texts)
+    part = log_health.api_log(texts)
     assert len(part.data["lines"]) == 20
     assert [row["time"] for row in part.data["lines"]] == sorted(row["time"] for row in part.data["lines"])
     assert {row["pod"] for row in part.data["lines"]} == {"a", "b"}
@@ -173,7 +180,7 @@ def test_schedules_tell_of_their_last_run() -> None:
         samples.job("flask-api-migration-1", "", "Failed"),
         samples.job("health-report-1", "health-report", ""),
     ]
-    part = health.jobs(listed, runs)
+    part = job_health.jobs(listed, runs)
     assert [(row["name"], row["last_result"]) for row in part.data["schedules"]] == [
         ("backup", "failed"),
         ("health-report", "running"),

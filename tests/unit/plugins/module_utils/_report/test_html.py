@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._kubernetes import health
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._kubernetes import claim_health, log_health, workload_health
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._report.document import title
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._report.finding import Finding
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._report.html import render
@@ -62,13 +62,15 @@ def bad_day(previous: dict[str, Any] | None = None) -> dict[str, Any]:
             {"name": "main", "ready": False, "restartCount": 3, "state": {"waiting": {"reason": "CrashLoopBackOff", "message": EVIL}}}
         ],
     )
-    parts["pods"] = health.pods([broken, *samples.pods()], samples.workloads(), ["StatefulSet/ops-runner"], samples.NOW, reports.LIMITS)
+    parts["pods"] = workload_health.pods(
+        [broken, *samples.pods()], samples.workloads(), ["StatefulSet/ops-runner"], samples.NOW, reports.LIMITS
+    )
     parts["redis"] = Part(reason=f"refused: {EVIL}")
     parts["postgresql"] = reports.postgresql(connections={"used": 95, "usable": 97})
-    parts["claims"] = health.claims(
+    parts["claims"] = claim_health.claims(
         [samples.claim("new", "Pending"), samples.claim("old")], {"old": samples.volume("old", 9, 10)}, True, reports.LIMITS
     )
-    parts["api_log"] = health.api_log({"flask-api": f"2026-11-24T06:00:00Z {EVIL} password={samples.PLANTED}"})
+    parts["api_log"] = log_health.api_log({"flask-api": f"2026-11-24T06:00:00Z {EVIL} password={samples.PLANTED}"})
     return reports.report(parts, previous, gate="critical")
 
 
