@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .._deadline import Deadline
 from .._progress import Progress
-from . import load, trial
+from . import load, restored
 from .examination import Examination
 from .verdict import CHECKSUM, Asked, Seen, judged
 
@@ -36,10 +36,10 @@ def _look(examination: Examination) -> None:
         _read(examination)
     else:
         # It takes a processor that reading files leaves over.
-        with trial.begun(examination) as begun:
+        with restored.begun(examination) as begun:
             statements = _read(examination)
             if not examination.seen.differences:
-                trial.restored(examination, statements, begun.making)
+                restored.restored(examination, statements, begun.making)
     examination.complete()
 
 

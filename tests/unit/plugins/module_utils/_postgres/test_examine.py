@@ -11,9 +11,10 @@ from typing import Any, cast
 import pytest
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._deadline import Deadline
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._errors import OpsError
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import examine, ranges, trial, verdict
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import examine, ranges, trial_compare, verdict
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.load_error import LoadError
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.manifest import ManifestError
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.trial import Trial
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._progress import Progress
 
 from tests.unit.plugins.module_utils._postgres import backups
@@ -76,7 +77,7 @@ def test_a_difference_stays_one_where_its_rows_cannot_be_told(monkeypatch: pytes
     def look(examination: Any) -> None:
         examination.seen.manifest = backups.manifest()
         examination.seen.differ("rows", "public.t", "2 rows", "1 rows")
-        trial._Trial(examination, cast("Any", None), "").located()
+        trial_compare.located(Trial(examination, cast("Any", None), ""))
 
     monkeypatch.setattr(ranges, "located", lost)
     seen = judged(look)
