@@ -140,7 +140,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils._errors import OpsError, run_module
 from ..module_utils._files import Wanted, write
 from ..module_utils._report import html, prometheus, store
-from ..module_utils._report.document import GATES, Document, all_findings, canonical, merge, read, summary
+from ..module_utils._report.document import Document, all_findings, canonical, read, summary
+from ..module_utils._report.gate import GATES
+from ..module_utils._report.merge import merge
 
 
 def moment(text: str | None) -> str:

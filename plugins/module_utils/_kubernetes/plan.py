@@ -1,9 +1,6 @@
 # Copyright: Endpoint Statistics Operations contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Copyright: Endpoint Statistics Operations contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Decides, from what the machines and the cluster say, what a run does; changes nothing itself."""
 
 from __future__ import annotations

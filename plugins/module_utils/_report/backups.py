@@ -5,13 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from .part import Data
 from .tables import facts, table
 from .words import UNKNOWN, moment, number, plural, seconds, text
 
-Data = Mapping[str, Any]
 _VERDICTS = {"passed": "passed", "failed": "failed", "could_not_verify": "could not verify"}
 _BASES = {"restores": "forecast by real restores", "scratch": "measured on a server that was thrown away, at least"}
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 
 from .._errors import OpsError
 from .document import SEVERITIES
-from .finding import Finding
+from .operation_step import LONGEST_CHARACTERS, told_step
 from .redact import clean
 from .store import reports
 from .words import moment as read_moment
@@ -22,19 +22,11 @@ from .words import number, seconds, size
 SCHEMA = "endpoint_stats.operation_report"
 SCHEMA_VERSION = 1
 Verdict = Literal["succeeded", "could_not_verify", "failed"]
-State = Literal["succeeded", "could_not_verify", "failed", "skipped", "not_reached"]
-Unit = Literal["text", "count", "bytes", "seconds", "time"]
-UNITS: tuple[str, ...] = get_args(Unit)
-_VERDICTS: Mapping[str, State] = {"passed": "succeeded", "failed": "failed", "could_not_verify": "could_not_verify"}
-_LONGEST_CHARACTERS = 2000
-_MOST_DIFFERENCES = 200
-_MOST_RANGES = 20
 _HISTORY_RUNS = 20
 _SUMMARY_FACTS = 4
 _WRITTEN: Mapping[str, Callable[[Any], str]] = {"bytes": size, "seconds": seconds, "count": number, "time": read_moment, "text": str}
 
 Document = dict[str, Any]
-Result = Mapping[str, Any]
 
 
 def moment(value: str | None) -> datetime:
@@ -49,19 +41,6 @@ def written(value: datetime) -> str:
     return value.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def spread(steps: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Steps whose task looped over several, as one for each of them; one that was not come to has no result."""
-    found = []
-    for step in steps:
-        names: Sequence[str] = step.get("each") or []
-        told = [f"{step['name']} {name}" for name in names] if len(names) > 1 else [step["name"]]
-        # A task that failed before it came to the first has one result for all.
-        results: Sequence[Result] = (step["result"].get("results") if names else None) or [step["result"]] * len(told)
-        results = [*results, *[{}] * len(told)]
-        found += [{**step, "name": name, "result": one} for name, one in zip(told, results, strict=False)]
-    return found
-
-
 def compose(
     steps: Sequence[Mapping[str, Any]],
     *,
@@ -74,7 +53,7 @@ def compose(
     history: Sequence[Mapping[str, Any]] = (),
 ) -> Document:
     """The document of a run; C(advice) is for one that did not succeed."""
-    told = [_step(step["name"], step["result"], step["facts"]) for step in steps]
+    told = [told_step(step["name"], step["result"], step["facts"]) for step in steps]
     verdict = _verdict(told)
     found = [finding for step in told for finding in step["findings"]]
     return {
@@ -92,7 +71,7 @@ def compose(
             "differences": sum(step["differences_total"] for step in told),
         },
         "steps": told,
-        "advice": [clean(line, _LONGEST_CHARACTERS) for line in advice] if verdict != "succeeded" else [],
+        "advice": [clean(line, LONGEST_CHARACTERS) for line in advice] if verdict != "succeeded" else [],
         "history": list(history),
     }
 
@@ -149,83 +128,3 @@ def _verdict(steps: Iterable[Mapping[str, Any]]) -> Verdict:
     if "failed" in states or not states & {"succeeded", "skipped", "could_not_verify"}:
         return "failed"
     return "could_not_verify" if "could_not_verify" in states else "succeeded"
-
-
-def _step(name: str, result: Result, facts: Sequence[Mapping[str, str]]) -> dict[str, Any]:
-    """A step from what Ansible registered of its task: done, failed, not reached, skipped or without an answer of its host."""
-    failure = result.get("failure") or {}
-    given = result.get("differences") or (failure.get("details") or {}).get("differences") or []
-    differences = [_difference(difference) for difference in given]
-    return {
-        "name": name,
-        "state": _state(result),
-        "reason": clean(_reason(result), _LONGEST_CHARACTERS),
-        "failure": {key: clean(failure.get(key) or "", _LONGEST_CHARACTERS) for key in ("summary", "where", "cause", "remedy")},
-        "facts": [
-            {"label": fact["label"], "value": _kept(result[fact["key"]], fact["unit"]), "unit": fact["unit"]}
-            for fact in facts
-            if result.get(fact["key"]) not in (None, "") and (result[fact["key"]] != [] or fact["unit"] == "count")
-        ],
-        "phases": [{"name": phase, "seconds": taken} for phase, taken in _seconds(result).items()],
-        "findings": [_finding(finding) for finding in result.get("findings") or []],
-        "differences": differences[:_MOST_DIFFERENCES],
-        "differences_total": len(differences),
-    }
-
-
-def _difference(difference: Mapping[str, Any]) -> dict[str, Any]:
-    """With the ranges of rows where they are known, of which the query is what is run."""
-    told: dict[str, Any] = {key: clean(text) for key, text in sorted(difference.items()) if key != "ranges"}
-    ranges = difference.get("ranges") or []
-    if ranges:
-        shown = [{key: clean(value, _LONGEST_CHARACTERS) for key, value in part.items()} for part in ranges[:_MOST_RANGES]]
-        told |= {"ranges": shown, "ranges_total": len(ranges)}
-    return told
-
-
-def _state(result: Result) -> State:
-    if not result:
-        return "not_reached"
-    if result.get("failed") or result.get("unreachable"):
-        return "failed"
-    if result.get("skipped") is True:
-        return "skipped"
-    return _VERDICTS.get(str(result.get("verdict", "")), "succeeded")
-
-
-def _reason(result: Result) -> str:
-    if not (result.get("failed") or result.get("unreachable")):
-        return str(result.get("reason") or "")
-    items = [str(item["msg"]) for item in result.get("results") or [] if item.get("failed") and item.get("msg")]
-    return "; ".join(items) or str(result.get("msg") or "it failed without a word")
-
-
-def _seconds(result: Result) -> Mapping[str, float]:
-    given = result.get("seconds")
-    return given if isinstance(given, Mapping) else {}
-
-
-def _kept(value: Any, unit: str) -> Any:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list) and unit == "count":
-        return len(value)
-    if isinstance(value, list):
-        return clean(", ".join(map(_item, value)), _LONGEST_CHARACTERS)
-    return value if isinstance(value, (int, float)) else clean(value, _LONGEST_CHARACTERS)
-
-
-def _item(value: Any) -> str:
-    return (
-        " ".join(f"({part})" if number else str(part) for number, part in enumerate(value.values()))
-        if isinstance(value, dict)
-        else str(value)
-    )
-
-
-def _finding(given: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        told = Finding(**given).to_dict()
-    except (TypeError, ValueError) as error:
-        raise OpsError("A step holds something that is no finding", cause=str(error)) from error
-    return {key: clean(value) for key, value in told.items()}

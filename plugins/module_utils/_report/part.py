@@ -13,6 +13,8 @@ from typing import Any
 from .._errors import OpsError
 from .finding import Finding, Severity
 
+Data = Mapping[str, Any]
+
 
 @dataclass(frozen=True)
 class Threshold:
@@ -43,7 +45,7 @@ class Threshold:
 class Part:
     """What was seen of one part; a reason says what could not be looked at, and then the part is never healthy."""
 
-    data: Mapping[str, Any] = field(default_factory=dict)
+    data: Data = field(default_factory=dict)
     findings: Sequence[Finding] = ()
     reason: str = ""
     seconds: float | None = None

@@ -6,13 +6,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from . import plots
+from .part import Data
 from .tables import facts, table
 from .words import UNKNOWN, number, plural, seconds, share, size, text
 
-Data = Mapping[str, Any]
 _STATES = {"checked": "checked", "could_not_check": "could not check", "not_applicable": "does not apply"}
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._report.document import merge
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._report.merge import merge
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._search import disk
 from ansible_collections.endpoint_stats.ops.plugins.modules.es_health_report import ask
 

@@ -18,7 +18,7 @@ from ansible_collections.endpoint_stats.ops.plugins.module_utils._kubernetes imp
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._kubernetes.limits import Limits
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import health as postgres
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._redis import health as redis
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._report.document import merge
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._report.merge import merge
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._report.part import Part, Threshold
 
 from tests.unit.plugins.module_utils._health import samples

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._errors import OpsError
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._report.document import canonical, merge, read, summary
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._report.document import canonical, read, summary
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._report.finding import Finding, Severity
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._report.merge import merge
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._report.part import Part
 
 from tests.unit.plugins.module_utils._health import reports

@@ -19,10 +19,10 @@ from ansible_collections.endpoint_stats.ops.plugins.module_utils._report.operati
     earlier,
     moment,
     reasons,
-    spread,
     summary,
 )
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._report.operation_page import render
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._report.operation_step import spread
 
 from tests.unit.plugins.module_utils._report.test_html import EVIL, Page
 

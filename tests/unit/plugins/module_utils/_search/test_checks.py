@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._errors import OpsError
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._report.document import merge
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._report.merge import merge
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._report.part import Part, Threshold
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._search.checks import CHECKS
 
