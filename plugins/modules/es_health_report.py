@@ -156,7 +156,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils import _argspec
 from ..module_utils._errors import run_module
 from ..module_utils._report.part import Threshold, timed
-from ..module_utils._search.checks import Limits, look
+from ..module_utils._search.checks import look
+from ..module_utils._search.examination import Limits
 from ..module_utils._search.http import Server
 
 

@@ -28,3 +28,8 @@ class Finding:
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def id_word(text: str) -> str:
+    """A word of somebody else as a part of an id."""
+    return "".join(letter if letter.isalnum() else "_" for letter in text[:40])

@@ -15,7 +15,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._report.part import Part, Threshold
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._search.checks import Limits, look
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._search.checks import look
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._search.examination import Limits
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._search.http import Server
 
 TERABYTE = 10**12

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._search import shards
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._search.shards import Kind, Reason
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._search.causes import Reason, reason_of
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._search.shards import Kind
 
 from tests.unit.plugins.module_utils._search import fake
 from tests.unit.plugins.module_utils._search.fake import healthy, serving
@@ -70,7 +71,7 @@ FILTER = {"filter": "node does not match index setting [index.routing.allocation
     ],
 )
 def test_the_obstacle_that_somebody_has_to_take_away_is_named(told: dict[str, Any], word: str, evidence: str) -> None:
-    reason = shards.reason_of(told)
+    reason = reason_of(told)
     assert reason.word == word
     assert evidence in reason.evidence
 
@@ -78,13 +79,13 @@ def test_the_obstacle_that_somebody_has_to_take_away_is_named(told: dict[str, An
 def test_a_decider_that_agrees_is_no_obstacle() -> None:
     told = explanation(FULL)
     told["node_allocation_decisions"][0]["deciders"].append({"decider": "filter", "decision": "YES", "explanation": "fine"})
-    assert shards.reason_of(told).evidence.startswith("disk_threshold: the node is above the high watermark")
-    assert "filter" not in shards.reason_of(told).evidence
+    assert reason_of(told).evidence.startswith("disk_threshold: the node is above the high watermark")
+    assert "filter" not in reason_of(told).evidence
 
 
 def test_words_of_the_engine_are_bounded_and_hide_secrets() -> None:
     told = explanation({"max_retry": "x"}, unassigned_info={"details": f"S3: secret_key=Planted-secret {'x ' * 5000}"})
-    evidence = shards.reason_of(told).evidence
+    evidence = reason_of(told).evidence
     assert "Planted" not in evidence
     assert len(evidence) <= 300
 
