@@ -221,7 +221,8 @@ from ..module_utils._errors import run_module
 from ..module_utils._metrics import write_metrics
 from ..module_utils._progress import Progress
 from ..module_utils._redis.connection import Server
-from ..module_utils._redis.maintain import Task, maintain
+from ..module_utils._redis.maintain import maintain
+from ..module_utils._redis.order import Task
 
 
 def work(options: dict[str, Any], check_mode: bool) -> dict[str, Any]:

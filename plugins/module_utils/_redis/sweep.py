@@ -6,77 +6,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from .._errors import OpsError
-from .connection import NoConnectionError, Server, refusals
-from .glob import matcher
+from .connection import NoConnectionError
+from .keyspace import Keyspace, Page
+from .rules import Wish
 
 _LONGEST_REST_SECONDS = 1.0
 _SHORTEST_REST_SECONDS = 0.001
 _POLL_SECONDS = 0.2
 _MAXIMUM_RESTARTS = 3
 _MAXIMUM_LOSSES = 5
-
-# What the rule says is asked again at the moment of deletion, so that a key which is read in between stays.
-_DELETE = """
-local idle, ttl, room, predict = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3]), ARGV[4] == '1'
-local chosen = {}
-for position, key in ipairs(KEYS) do
-  if #chosen == room then break end
-  local left = redis.call('PTTL', key)
-  if left ~= -2 and (ttl == 'any' or (ttl == 'set') == (left ~= -1))
-      and (idle == 0 or redis.call('OBJECT', 'IDLETIME', key) >= idle)
-      and (predict or redis.call('UNLINK', key) == 1) then
-    chosen[#chosen + 1] = position
-  end
-end
-return chosen
-"""
-
-
-@dataclass(frozen=True)
-class Rule:
-    """Keys of a name that may go once nobody has read or written them for a time."""
-
-    match: str
-    idle_seconds_minimum: int
-    ttl: str
-    names: Callable[[bytes], bool] = field(compare=False, repr=False)
-
-    @classmethod
-    def of_option(cls, option: dict[str, Any]) -> Rule:
-        return cls(option["match"], option["idle_seconds_minimum"], option["ttl"], compiled(option["match"]))
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What may go, and how gently; a maximum of 0 keys is none."""
-
-    rules: Sequence[Rule]
-    protect: Sequence[Callable[[bytes], bool]]
-    page_size: int
-    maximum_keys: int
-    restart_wait_seconds: float
-
-
-@dataclass(frozen=True)
-class Page:
-    """Some keys, the place to go on at, and which start of the server that place is of."""
-
-    run_id: str
-    cursor: int
-    keys: Sequence[bytes]
-
-
-class Keyspace(Protocol):
-    """What sweeping needs of a server; a connection that is lost is a NoConnectionError."""
-
-    def run_id(self) -> str: ...
-    def page(self, cursor: int, count: int) -> Page: ...
-    def delete(self, keys: Sequence[bytes], rule: Rule, room: int, *, predict: bool) -> list[int]: ...
 
 
 @dataclass
@@ -116,36 +58,6 @@ class Pace:
         if self._rest:
             self._pause(self._rest)
             self.slept_seconds += self._rest
-
-
-class RedisKeyspace:
-    """Database 0 of a server."""
-
-    def __init__(self, client: Any, server: Server) -> None:
-        self._client = client
-        self._server = server
-
-    def run_id(self) -> str:
-        with refusals(self._server):
-            return str(self._client.info("server")["run_id"])
-
-    def page(self, cursor: int, count: int) -> Page:
-        """Asked in one go on one connection: the answer is of the server that says its run_id, whoever reconnects on the way."""
-        with refusals(self._server):
-            asked = self._client.pipeline(transaction=False).info("server").scan(cursor, count=count)
-            info, (following, keys) = asked.execute()
-        return Page(str(info["run_id"]), following, keys)
-
-    def delete(self, keys: Sequence[bytes], rule: Rule, room: int, *, predict: bool) -> list[int]:
-        """Places in `keys` of those that went, or would, counted from 1."""
-        with refusals(self._server):
-            arguments = (rule.idle_seconds_minimum, rule.ttl, room, int(predict))
-            return list(self._client.eval(_DELETE, len(keys), *keys, *arguments))
-
-
-def compiled(glob: str) -> Callable[[bytes], bool]:
-    """A glob of an option, whose text may hold bytes that are no UTF-8."""
-    return matcher(glob.encode("utf-8", errors="surrogateescape"))
 
 
 def sweep(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._errors import OpsError
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._metrics import render
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._redis.maintain import Outcome, Task
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._redis.order import Outcome, Task
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._redis.persistence import Saved
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._redis.sweep import Swept
 

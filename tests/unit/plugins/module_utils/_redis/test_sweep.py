@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._errors import OpsError
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._redis.connection import NoConnectionError, Server
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._redis.sweep import Pace, Page, Rule, Swept, Wish, compiled, sweep
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._redis.keyspace import Page
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._redis.rules import Rule, Wish, compiled
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._redis.sweep import Pace, Swept, sweep
 
 SERVER = Server("redis", 6379, "/nowhere", "", 5)
 
