@@ -268,10 +268,11 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils import _argspec
 from ..module_utils._deps import validate
 from ..module_utils._errors import run_module
-from ..module_utils._offsite.copy import NEWEST, copy
+from ..module_utils._offsite.choice import NEWEST
+from ..module_utils._offsite.configuration import Options
+from ..module_utils._offsite.copy import copy
 from ..module_utils._offsite.fetch import fetch
 from ..module_utils._offsite.order import Order
-from ..module_utils._offsite.rclone import Options
 from ..module_utils._postgres.retention import Policy
 from ..module_utils._progress import Progress
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from .._errors import OpsError
 from .._postgres.retention import Policy
 from .._report.finding import Finding
-from .rclone import Options
+from .configuration import Options
 from .remote import Check
 
 State = Literal["copied", "fetched"]

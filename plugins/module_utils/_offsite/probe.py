@@ -9,7 +9,8 @@ import json
 from datetime import UTC, datetime
 
 from .._errors import OpsError
-from .rclone import Rclone, UnreachableError
+from .failure import UnreachableError
+from .rclone import Rclone
 
 # Without a dot: the name of a version has its time before what looks like an ending.
 _NAME = "immutability-probe-"

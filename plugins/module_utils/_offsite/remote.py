@@ -21,7 +21,8 @@ from .._postgres.manifest import FILE_NAME, Manifest, parse
 from .._postgres.records import CHAIN, HEAD, Head
 from .._postgres.repository import MARKER, RECORDS, SCHEMA, Repository, is_name
 from .._postgres.selection import Selection
-from .rclone import Rclone, UnreachableError
+from .failure import UnreachableError
+from .rclone import Rclone
 
 Check = Literal["server", "download"]
 _WITHOUT_MANIFEST = f"--exclude=/{FILE_NAME}"

@@ -11,6 +11,13 @@ import pytest
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._deadline import Deadline
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._errors import OpsError
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._offsite import rclone
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._offsite.configuration import Options
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._offsite.failure import (
+    DamagedError,
+    MissingError,
+    RefusedError,
+    UnreachableError,
+)
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._process import Completed, KilledError
 
 SECRET = "planted-secret-4711"
@@ -26,9 +33,9 @@ password = {SECRET}-longer
 """
 
 
-def options(**changes: Any) -> rclone.Options:
+def options(**changes: Any) -> Options:
     known = {"config_file": "", "remote": "archive:bucket/dir", "ca_file": "", "bandwidth_limit": "", "retries": 3}
-    return rclone.Options(**{**known, "connect_timeout_seconds": 15, "idle_timeout_seconds": 120, **changes})
+    return Options(**{**known, "connect_timeout_seconds": 15, "idle_timeout_seconds": 120, **changes})
 
 
 @pytest.mark.parametrize("changes", [{"bandwidth_limit": "20 M"}, {"bandwidth_limit": "fast"}, {"retries": 0}, {"idle_timeout_seconds": 0}])
@@ -94,16 +101,16 @@ def test_a_remote_that_the_configuration_lacks_is_refused(configured: Path, remo
 @pytest.mark.parametrize(
     ("status", "said", "kind"),
     [
-        (1, "RequestError: send request failed caused by: dial tcp 127.0.0.1:1: connect: connection refused", rclone.UnreachableError),
-        (1, "ServiceUnavailable: status code: 503", rclone.UnreachableError),
-        (1, "lookup s3.example.net: no such host", rclone.UnreachableError),
-        (1, "SignatureDoesNotMatch: status code: 403", rclone.RefusedError),
-        (1, "couldn't connect SSH: ssh: handshake failed: ssh: unable to authenticate", rclone.RefusedError),
+        (1, "RequestError: send request failed caused by: dial tcp 127.0.0.1:1: connect: connection refused", UnreachableError),
+        (1, "ServiceUnavailable: status code: 503", UnreachableError),
+        (1, "lookup s3.example.net: no such host", UnreachableError),
+        (1, "SignatureDoesNotMatch: status code: 403", RefusedError),
+        (1, "couldn't connect SSH: ssh: handshake failed: ssh: unable to authenticate", RefusedError),
         (1, "RequestError: send request failed caused by: x509: certificate signed by unknown authority", OpsError),
-        (1, "corrupted on transfer: md5 hash differ", rclone.DamagedError),
-        (3, "directory not found", rclone.MissingError),
+        (1, "corrupted on transfer: md5 hash differ", DamagedError),
+        (3, "directory not found", MissingError),
         (7, "something new", OpsError),
-        (1, "Failed to copy: unexpected EOF", rclone.UnreachableError),
+        (1, "Failed to copy: unexpected EOF", UnreachableError),
         (1, "failed to close file: write /backups/x: no space left on device", OpsError),
         (-9, "", KilledError),
     ],
