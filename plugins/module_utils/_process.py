@@ -13,56 +13,19 @@ import os
 import shlex
 import signal
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from ._completed import Completed, tail
 from ._errors import OpsError
+from ._feeder import Feeder
 
 _PR_SET_PDEATHSIG = 1
-_SHOWN_OUTPUT_CHARACTERS = 2000
 _WATCH_SECONDS = 0.5
 _GRACE_SECONDS = 10
 _PIPE_BYTES = 1 << 20
-_WHAT_IT_SAYS = "What it says tells what it lacks."
-_WHO_KILLS = "Find out who ended it: the kernel does when memory runs out (dmesg, the events of the pod). Then run it again."
-
-
-class KilledError(OpsError):
-    """A program was ended by a signal, which says nothing of what it worked on."""
-
-
-@dataclass(frozen=True)
-class Completed:
-    """A program that has ended."""
-
-    argv: tuple[str, ...]
-    returncode: int
-    stdout: str
-    stderr: str
-
-    def check(self, summary: str, *, remedy: str = "") -> Completed:
-        if self.returncode == 0:
-            return self
-        if self.returncode < 0:
-            raise killed(summary, shlex.join(self.argv), -self.returncode)
-        said = _tail(self.stderr) or _tail(self.stdout) or "it printed nothing"
-        raise OpsError(
-            summary,
-            where=shlex.join(self.argv),
-            cause=f"exit status {self.returncode}: {said}",
-            remedy=remedy or _WHAT_IT_SAYS,
-            returncode=self.returncode,
-        )
-
-
-def killed(summary: str, where: str, number: int) -> KilledError:
-    """What to say of a program that a signal has ended."""
-    name = signal.Signals(number).name if number in set(signal.Signals) else str(number)
-    return KilledError(summary, where=where, cause=f"it was ended by the signal {name}", remedy=_WHO_KILLS)
 
 
 def run(
@@ -86,7 +49,7 @@ def run(
     piped = subprocess.DEVNULL if input_text is None and feed is None else subprocess.PIPE
     streams: dict[str, Any] = {"stdin": piped, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     process = _start(argv, _environment(environment, inherit), pass_fds=tuple(descriptors), **streams)
-    feeder = _Feeder(process, feed) if feed else None
+    feeder = Feeder(process, feed) if feed else None
     try:
         if started:
             started(process.pid)
@@ -96,7 +59,7 @@ def run(
         raise OpsError(
             f"A program did not end within {timeout_seconds:g} seconds",
             where=shlex.join(argv),
-            cause=_tail(stderr) or "it printed no error",
+            cause=tail(stderr) or "it printed no error",
             remedy="Look what it waits for: the network, a lock, the disk. Where it needs that long, give the operation more time.",
             timeout_seconds=timeout_seconds,
         ) from error
@@ -164,35 +127,6 @@ def _environment(given: Mapping[str, str] | None, inherit: bool) -> dict[str, st
     return {**(os.environ if inherit else {}), **(given or {}), "LC_ALL": "C", "LANGUAGE": "C"}
 
 
-class _Feeder:
-    """Writes what a program reads; its end, also by an error, is the end of what is read."""
-
-    def __init__(self, process: subprocess.Popen[Any], feed: Callable[[IO[bytes]], None]) -> None:
-        # Else whoever waits for the program would close it.
-        stream, process.stdin = process.stdin, None
-        self._stream: IO[bytes] = stream.detach()  # type: ignore[union-attr]
-        self._feed = feed
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def wait(self) -> None:
-        """Until it has written everything, or the program has ended."""
-        self._thread.join()
-
-    def check(self) -> None:
-        """Raise what went wrong, unless the program has ended first, which tells why by itself."""
-        if self._error:
-            raise self._error
-
-    def _run(self) -> None:
-        try:
-            with contextlib.suppress(BrokenPipeError), self._stream as stream:
-                self._feed(stream)
-        except BaseException as error:
-            self._error = error
-
-
 def _start(
     argv: Sequence[str], environment: Mapping[str, str], ended_by: signal.Signals = signal.SIGKILL, *, text: bool = True, **streams: Any
 ) -> subprocess.Popen[Any]:
@@ -236,7 +170,3 @@ def _end_group(process: subprocess.Popen[Any]) -> tuple[Any, Any]:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     return process.communicate()
-
-
-def _tail(text: str) -> str:
-    return text.strip()[-_SHOWN_OUTPUT_CHARACTERS:]

@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .._process import Completed, run
+from .._completed import Completed
+from .._process import run
 from .machine import KUBECTL
 
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
+from .._completed import killed
 from .._errors import OpsError
-from .._process import killed
 
 _NOT_FOUND = 3
 _UNREACHABLE = (

@@ -19,9 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .._completed import Completed
 from .._deadline import Deadline, TimeIsUpError
 from .._errors import OpsError
-from .._process import Completed, run
+from .._process import run
 from .._report.redact import HIDDEN, clean
 from .._temporary import memory
 from .configuration import REMOTE, Options, read_sections, secrets_of

@@ -12,9 +12,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from .._completed import Completed
 from .._deadline import Deadline
 from .._files import sync_directory
-from .._process import Completed, run
+from .._process import run
 from .._temporary import memory
 from .._tls import Credentials
 from . import compressed, silence

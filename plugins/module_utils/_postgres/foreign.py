@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from .._completed import KilledError
 from .._deadline import Deadline
 from .._errors import OpsError
-from .._process import KilledError, run
+from .._process import run
 from .._progress import Progress
 from . import load, scratch, scratch_place
 from .foreign_restore import Looked, Restoring, archived

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from .._completed import Completed
 from .._deps import declare
-from .._process import Completed
 from . import sequence_values
 from .connection import session
 from .contents import EntryDifference

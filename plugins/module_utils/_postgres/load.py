@@ -13,10 +13,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from .._completed import Completed, KilledError
 from .._deadline import Deadline
 from .._deps import declare
 from .._errors import OpsError
-from .._process import Completed, KilledError, run
+from .._process import run
 from .._tls import Credentials
 from . import dump
 from .archive import Archive

@@ -18,8 +18,9 @@ from pathlib import Path
 from signal import SIGQUIT
 from subprocess import Popen
 
+from .._completed import Completed
 from .._deadline import Deadline
-from .._process import Completed, run, server
+from .._process import run, server
 from .._tls import Credentials
 from .connection import NoConnectionError, Server, session
 from .programs import Programs

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import IO
 
 import pytest
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._completed import KilledError
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._errors import OpsError
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._process import KilledError, output, run, server
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._process import output, run, server
 
 COLLECTION = "ansible_collections.endpoint_stats.ops.plugins.module_utils"
 

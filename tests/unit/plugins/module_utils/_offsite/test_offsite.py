@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._completed import Completed, KilledError
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._deadline import Deadline
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._errors import OpsError
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._offsite import rclone
@@ -18,7 +19,6 @@ from ansible_collections.endpoint_stats.ops.plugins.module_utils._offsite.failur
     RefusedError,
     UnreachableError,
 )
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._process import Completed, KilledError
 
 SECRET = "planted-secret-4711"
 CONFIG = f"""

@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._completed import Completed
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._errors import OpsError
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import load
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.load_error import LoadError
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._process import Completed
 
 KILLED = "pg_restore: error: a worker process died unexpectedly\n"
 # The program says the same of a worker that has ended with an error of its own.
