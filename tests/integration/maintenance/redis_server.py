@@ -83,7 +83,7 @@ def in_the_middle(served: Served, room: Path, **options: Any) -> Iterator[tuple[
     """A module that has deleted 300 of 2000 keys, and stands before its fourth page."""
     served.redis.fill("cache:", 2_000)
     changed = served.options(rules=everything("cache:*"), page_size=100, **options)
-    with gate.of_function(room, "_redis.sweep:RedisKeyspace.page", module="redis_maintain") as stop:
+    with gate.of_function(room, "_redis.keyspace:RedisKeyspace.page", module="redis_maintain") as stop:
         module = modules.start("redis_maintain", changed, code=stop.code)
         try:
             for _page in range(3):
