@@ -39,7 +39,8 @@ options:
       - Its server's major version (see O(accept_newer_server)), its extensions and locale have to be there as for other backups. Roles and
         tablespaces that it names and does not make are made for it, the roles without a login, which is a finding. A dump that names no
         locale gets C(C.UTF-8), or C(C) in another encoding than UTF-8.
-      - The options O(backup), O(database), O(level), O(amcheck), O(accept_recorded) and O(metrics_path) are of O(directory).
+      - The options O(backup), O(database), O(level), O(amcheck), O(recorded_max_age_seconds) and O(metrics_path) are of O(directory). A
+        dump is on no record, so all of it is read each time.
     type: path
   backup:
     description:
@@ -136,14 +137,17 @@ options:
     description: Whether the task fails when the verdict is another one than V(passed). The result has all of its keys also then.
     type: bool
     default: true
-  accept_recorded:
+  recorded_max_age_seconds:
     description:
-      - Whether a passed verdict of a restore that is on record for exactly this manifest is taken for an answer, when no file of the
-        backup was touched since (name, size, inode, times of change). O(level) does not matter then, and of the backup nothing but its
-        manifest is read. The verdict stays as old as it is.
-      - For who restores it next and reads all of it anyway. What watches over backups has to look.
-    type: bool
-    default: false
+      - How old a passed verdict on record may be, in seconds, to be taken for an answer (RV(cached)) when no file of the backup was touched
+        since (name, size, inode, times of change). Of the backup nothing but its manifest is read then, and the verdict stays as old as it
+        is. V(0) always reads everything.
+      - It has to be a verdict on this very manifest, at the same O(level) or a higher one, that has met all that is asked for here, with
+        O(amcheck) and the roles where their key is given. Signature, server and the key of the roles are looked at anew. A backup that
+        has failed since is read, and so is everything while the records are damaged.
+      - Times that are unchanged do not prove that bytes are, as a disk that loses a bit changes none. So the age has a limit.
+    type: float
+    default: 86400
   metrics_path:
     description: File for a Prometheus text collector; empty writes none.
     type: path
@@ -157,13 +161,14 @@ attributes:
     support: full
     details:
       - Says which backup would be verified, and what can be told without reading its files or starting a server. It gives no verdict
-        unless the backup has failed already or cannot be verified here.
+        unless the backup has failed already or cannot be verified here, or a verdict on record is an answer.
   diff_mode:
     support: none
   idempotent:
-    support: none
+    support: partial
     details:
-      - Each run keeps a verdict.
+      - A run that has read a backup keeps its verdict. One that takes the verdict from the records (O(recorded_max_age_seconds)) changes
+        nothing.
 requirements:
   - psycopg >= 3.1
   - the programs of PostgreSQL, for all levels but V(checksum) with its server, of the major version that the backup is of, or newer ones
@@ -214,6 +219,7 @@ outcomes:
       differences: []
       duration_seconds: 6.1
       restore_seconds: 4.3
+      read_bytes: 18391402
       cached: false
       recorded_at: ""
 backup:
@@ -237,7 +243,7 @@ verdict:
   type: str
   sample: passed
 reason:
-  description: Why it has not passed; empty where it has.
+  description: Why it has not passed; empty where it has, but for RV(cached), where it says since when.
   returned: always
   type: str
   sample: ""
@@ -324,8 +330,13 @@ structure:
   returned: always
   type: str
   sample: exact
+read_bytes:
+  description: Bytes of the files of the backup that were read, each counted once; of a cached verdict those of its manifest.
+  returned: always
+  type: int
+  sample: 18391402
 cached:
-  description: Whether the verdict was taken from the records, as O(accept_recorded) allows, and no byte of the dump was read.
+  description: Whether the verdict was taken from the records, as O(recorded_max_age_seconds) allows, and no byte of the dump was read.
   returned: always
   type: bool
   sample: false
@@ -343,7 +354,7 @@ forecast_basis:
   type: str
   sample: restores
 recorded_at:
-  description: When the verdict was given that O(accept_recorded) took from the records; empty where the backup was looked at.
+  description: When the verdict was given that was taken from the records; empty where the backup was looked at.
   returned: always
   type: str
   sample: ""
@@ -379,7 +390,7 @@ from ..module_utils._deps import validate
 from ..module_utils._errors import OpsError, fail, run_module
 from ..module_utils._postgres.foreign_verify import verify_path
 from ..module_utils._postgres.repository import opened
-from ..module_utils._postgres.verdict import LEVELS, Asked
+from ..module_utils._postgres.verdict import FAILED, LEVELS, UNKNOWN, Asked
 from ..module_utils._postgres.verified import Order, Outcome
 from ..module_utils._postgres.verify import NEWEST
 from ..module_utils._postgres.verify_several import verify_wanted
@@ -405,11 +416,11 @@ ASKED = ("jobs", "timeout_seconds", "accept_unsigned", "accept_newer_server", "a
 def work(module: AnsibleModule) -> dict[str, Any]:
     options = module.params
     asked = Asked(**{name: options[name] for name in ("level", "database", *TEXTS, *ASKED)})
-    names = ("backup", "max_age_seconds", "rto_target_seconds", "metrics_path", "accept_recorded")
+    names = ("backup", "max_age_seconds", "rto_target_seconds", "metrics_path", "recorded_max_age_seconds")
     order = Order(**{name: options[name] for name in names}, asked=asked)
     outcome = _outcome(options, order, Progress(options["progress_path"]), check=module.check_mode)
     result = outcome.to_result()
-    if options["require_passed"] and outcome.reason:
+    if options["require_passed"] and outcome.verdict in (FAILED, UNKNOWN):
         remedy = "See findings for what to do, and differences for everything that was found."
         error = OpsError(f"The backup {outcome.backup} {outcome.verdict}", where=outcome.backup_path, cause=outcome.reason, remedy=remedy)
         fail(module, error, **result)
@@ -435,7 +446,7 @@ def main() -> None:
             "level": {"type": "str", "choices": list(LEVELS), "default": LEVELS[-1]},
             "require_passed": {"type": "bool", "default": True},
             "amcheck": {"type": "bool", "default": False},
-            "accept_recorded": {"type": "bool", "default": False},
+            "recorded_max_age_seconds": {"type": "float", "default": 86400},
             "accept_unsigned": {"type": "bool", "default": False},
             "accept_newer_server": {"type": "bool", "default": False},
             "metrics_path": {"type": "path", "default": ""},

@@ -12,8 +12,9 @@ from pathlib import Path
 from .._deadline import Deadline
 from .._errors import OpsError
 from .._progress import Progress
-from . import compare, compressed, files, load, manifest, scratch, scratch_place, signing
-from .dump import DUMP, ENCRYPTED_GLOBALS
+from . import compare, compressed, encryption, files, load, manifest, scratch, scratch_place, signing
+from .dump import DUMP, ENCRYPTED_GLOBALS, GLOBALS
+from .load_error import LoadError
 from .manifest import Manifest, ManifestError
 from .programs import NEWEST_KNOWN, Programs, nearest
 from .verdict import CHECKSUM, FULL, PASSED, Asked, Seen
@@ -60,6 +61,17 @@ class Examination:
         identifier = self.asked.expected_system_identifier
         if identifier and found.server.system_identifier != identifier:
             self.seen.differ("other_server", manifest.FILE_NAME, identifier, found.server.system_identifier)
+
+    def roles(self) -> str | None:
+        """The statements that make the roles; none where they are encrypted and nobody gave the identity."""
+        encrypted, identity = self.path / ENCRYPTED_GLOBALS, self.asked.globals_identity_file
+        if not encrypted.exists():
+            return (self.path / GLOBALS).read_text(encoding="utf-8", errors="replace")
+        self.seen.roles_unseen = not identity
+        try:
+            return encryption.decrypt(encrypted, identity).decode(errors="replace") if identity else None
+        except encryption.DamagedError as error:
+            raise LoadError("roles", ENCRYPTED_GLOBALS, error) from error
 
     def files(self, *, read: bool) -> None:
         """Every file is there, whole, and no other one; `read` also reads them."""

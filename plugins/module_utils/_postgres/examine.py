@@ -26,6 +26,11 @@ def foresee(path: Path, asked: Asked, progress: Progress) -> Seen:
     return _judged(path, asked, progress, _glance)
 
 
+def identify(path: Path, asked: Asked, progress: Progress) -> Seen:
+    """What its manifest says, against what is asked of it; and whether the key opens its roles, where one was given."""
+    return _judged(path, asked, progress, _identify)
+
+
 def _judged(path: Path, asked: Asked, progress: Progress, look: Callable[[Examination], None]) -> Seen:
     return judged(progress, lambda seen: look(Examination(path, asked, progress, Deadline(asked.timeout_seconds), seen)))
 
@@ -47,6 +52,12 @@ def _read(examination: Examination) -> str:
     """Every byte that is there; gives the statements of the dump where the files are whole."""
     examination.files(read=True)
     return "" if examination.seen.differences else examination.statements(examination.clients())
+
+
+def _identify(examination: Examination) -> None:
+    examination.identity()
+    if examination.asked.level != CHECKSUM and examination.asked.globals_identity_file:
+        examination.roles()
 
 
 def _glance(examination: Examination) -> None:

@@ -40,7 +40,8 @@ def verify_path(path: Path, order: Order, progress: Progress, *, check: bool) ->
     age, age_from = _age(path)
     fresh = not order.max_age_seconds or age <= order.max_age_seconds
     told = {"age_seconds": age, "age_from": age_from, "fresh": fresh, "tables": looked.tables}
-    outcome = Outcome.of(path, foreign.LEVEL, seen, progress, begun, restore_seconds=restore_seconds(progress), **told)
+    told |= {"level": foreign.LEVEL, "read_bytes": seen.checked["bytes"]}
+    outcome = Outcome.of(path, seen, progress, begun, restore_seconds=restore_seconds(progress), **told)
     outcome.findings += [*judgements(order, outcome), *_findings(path, outcome, looked), *map(odd, seen.odd)]
     return outcome
 
@@ -59,7 +60,6 @@ def _refuse(path: Path, order: Order) -> None:
         raise OpsError(f"The level {order.asked.level} does not go together with path", cause=cause, remedy=remedy)
     for option, value in {
         "metrics_path": order.metrics_path,
-        "accept_recorded": order.accept_recorded,
         "amcheck": order.asked.amcheck,
     }.items():
         if value:

@@ -93,6 +93,10 @@ def not_looked_at(order: Order, outcome: Outcome, seen: Seen) -> Iterator[Findin
         yield Finding("backup_partial", "info", outcome.backup, text, evidence, "Back up the rest too, where it is needed.")
     if seen.manifest and seen.across and outcome.verdict == PASSED:
         yield across_releases(seen.manifest, seen.scratch_version, seen.rewritten)
+    if outcome.cached:
+        text, evidence = "its verdict is a cached one, as nobody has touched its files since", f"files read at {outcome.recorded_at}"
+        remedy = "Nothing has to be done; recorded_max_age_seconds says after how long all of it is read again."
+        yield Finding("verification_cached", "info", outcome.backup, text, evidence, remedy)
     given = bool(order.asked.manifest_key_file)
     if seen.manifest and seen.manifest.signature and not given:
         evidence, remedy = f"key {seen.manifest.signature.key_id}", "Name the key with manifest_key_file."

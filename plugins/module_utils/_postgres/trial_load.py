@@ -10,9 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from . import accounts, archive, compare, encryption, indexes, load
-from .dump import ENCRYPTED_GLOBALS, GLOBALS
-from .load_error import LoadError
+from . import accounts, archive, compare, indexes, load
 from .scratch_place import NoScratchError
 from .trial import Trial
 from .verdict import CONSTRAINTS, FULL
@@ -31,7 +29,7 @@ def prepared(trial: Trial) -> bool:
     """Roles first, as objects and grants name them; without them a restore is not begun."""
     facts = trial.manifest.database
     trial.progress.phase("roles")
-    sql = _roles(trial)
+    sql = trial.examination.roles()
     if sql is not None:
         trial.loader.globals(sql)
     with trial.session("template1") as connection:
@@ -82,18 +80,6 @@ def _growing(trial: Trial, connection: Any) -> Callable[[], None]:
         trial.examination.advance(min(size, expected))
 
     return watch
-
-
-def _roles(trial: Trial) -> str | None:
-    """The statements that make the roles; none where they are encrypted and nobody gave the identity."""
-    encrypted, identity = trial.examination.path / ENCRYPTED_GLOBALS, trial.asked.globals_identity_file
-    if not encrypted.exists():
-        return (trial.examination.path / GLOBALS).read_text(encoding="utf-8", errors="replace")
-    trial.seen.roles_unseen = not identity
-    try:
-        return encryption.decrypt(encrypted, identity).decode(errors="replace") if identity else None
-    except encryption.DamagedError as error:
-        raise LoadError("roles", ENCRYPTED_GLOBALS, error) from error
 
 
 def _following(trial: Trial, opened: archive.Archive) -> indexes.Following:

@@ -35,7 +35,7 @@ def moment(repository: Repository, backup: str) -> float:
         return made_at(backup).timestamp()
 
 
-def recorded(repository: Repository, outcome: Outcome, seen: Seen, fingerprint: str) -> Iterator[Finding]:
+def recorded(repository: Repository, order: Order, outcome: Outcome, seen: Seen, fingerprint: str) -> Iterator[Finding]:
     """The verdict holds also where it could not be kept, but retention does not know it then."""
     shown = [
         {**{key: getattr(one, key)[:_KEPT_CHARACTERS] for key in _KEPT}, "ranges": [part.rows for part in one.ranges[:_KEPT_RANGES]]}
@@ -55,6 +55,8 @@ def recorded(repository: Repository, outcome: Outcome, seen: Seen, fingerprint: 
         "restore_seconds": outcome.restore_seconds,
         "scratch_version": outcome.scratch_version,
         "structure": outcome.structure,
+        "amcheck": order.asked.amcheck,
+        "roles_seen": not seen.roles_unseen,
         "collection_version": VERSION,
     }
     try:
@@ -78,13 +80,16 @@ def measured(repository: Repository, order: Order, outcome: Outcome) -> Iterator
 
 
 def _gauges(repository: Repository, outcome: Outcome) -> Iterator[Gauge]:
-    yield Gauge("backup_verification_timestamp_seconds", "When a backup was verified last.", round(time.time(), 3))
+    now_seconds = round(time.time(), 3)
+    yield Gauge("backup_verification_timestamp_seconds", "When a verification came to its verdict last.", now_seconds)
+    read = datetime.fromisoformat(outcome.recorded_at).timestamp() if outcome.cached else now_seconds
+    yield Gauge("backup_verification_read_timestamp_seconds", "When the files were read that this verdict rests on.", read)
     for verdict in VERDICTS:
         text = "1 for the verdict of the last verification."
         yield Gauge("backup_verification_verdict", text, int(outcome.verdict == verdict), {"level": outcome.level, "verdict": verdict})
     newest = round(time.time() - outcome.age_seconds, 3)
     yield Gauge("backup_verification_newest_timestamp_seconds", "The moment that the newest backup shows, whichever was verified.", newest)
-    if outcome.level != CHECKSUM:
+    if outcome.level != CHECKSUM and not outcome.cached:
         yield Gauge("backup_verification_rows", "Rows that were restored and compared.", outcome.checked["rows"])
     for phase, seconds in outcome.seconds.items():
         yield Gauge("backup_verification_duration_seconds", "How long each phase of it took.", seconds, {"phase": phase})

@@ -10,12 +10,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .._errors import OpsError
 from .._progress import Progress
 from .._report.finding import Finding
 from .contents import EntryDifference
 from .verdict import Asked, Seen
 
-_TOLD = ("backup", "level", "verdict", "reason", "differences", "duration_seconds", "restore_seconds", "cached", "recorded_at")
+_JUDGED = ("backup", "level", "verdict", "reason", "differences")
+_TOLD = (*_JUDGED, "duration_seconds", "restore_seconds", "read_bytes", "cached", "recorded_at")
 _RESTORING = ("roles", "restore")
 # A dump that others have made is restored in one go.
 _FINISHING = "indexes"
@@ -38,8 +40,12 @@ class Order:
     max_age_seconds: float
     rto_target_seconds: float
     metrics_path: str
-    accept_recorded: bool
+    recorded_max_age_seconds: float
     asked: Asked
+
+    def __post_init__(self) -> None:
+        if not self.recorded_max_age_seconds >= 0:
+            raise OpsError(f"recorded_max_age_seconds must be at least 0, not {self.recorded_max_age_seconds:g}")
 
 
 @dataclass
@@ -64,6 +70,7 @@ class Outcome:
     tables: list[Rows] = field(default_factory=list)
     scratch_version: str = ""
     structure: str = ""
+    read_bytes: int = 0
     cached: bool = False
     recorded_at: str = ""
     forecast_restore_seconds: float | None = None
@@ -72,12 +79,12 @@ class Outcome:
     outcomes: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
-    def of(cls, path: Path, level: str, seen: Seen, progress: Progress, begun: float, **told: Any) -> Outcome:
-        """What was seen at a level, since it was begun by the clock of time.monotonic()."""
+    def of(cls, path: Path, seen: Seen, progress: Progress, begun: float, **told: Any) -> Outcome:
+        """What was seen, since it was begun by the clock of time.monotonic()."""
         judged = {"verdict": seen.verdict, "reason": seen.reason, "differences": seen.differences, "checked": seen.checked}
         where = {"scratch_version": seen.scratch_version, "structure": seen.structure}
         took = {"seconds": progress.seconds, "duration_seconds": round(time.monotonic() - begun, 3)}
-        return cls(**{"backup": path.name, "backup_path": str(path), "level": level, "changed": False, **judged, **where, **took, **told})
+        return cls(**{"backup": path.name, "backup_path": str(path), "changed": False, **judged, **where, **took, **told})
 
     def to_result(self) -> dict[str, Any]:
         return {**asdict(self), "outcomes": self.outcomes or [self.told()]}

@@ -39,8 +39,9 @@ class Backup:
         return self.path.parent
 
     def verify(self, room: Path, *, programs: Path | None = None, **options: Any) -> Outcome:
-        """The module's own word on it."""
-        known = {"directory": str(self.repository), "scratch_dir": str(room / "scratch"), "require_passed": False}
+        """The module's own word on it, after it has read all of it."""
+        known: dict[str, Any] = {"directory": str(self.repository), "scratch_dir": str(room / "scratch"), "require_passed": False}
+        known |= {"recorded_max_age_seconds": 0}
         return self.place.good(self.place.run("pg_backup_verify", {**known, **options}, programs=programs))
 
     @property

@@ -58,7 +58,10 @@ def signed(place: Place, made: Path, room: Path) -> Signed:
 
 def test_with_its_key_it_passes(signed: Signed) -> None:
     assert signed.verify(level="full") == ("passed", [], "")
-    assert signed.verify(accept_recorded=True)[0] == "passed"
+    cached = signed.verify(level="full", recorded_max_age_seconds=60)
+    assert (cached[0], cached[2].startswith("cached: ")) == ("passed", True)
+    for how in ({"name": "wrong"}, {"manifest_key_file": "/nonexistent"}):
+        assert signed.verify(level="full", recorded_max_age_seconds=60, **how)[0] == "could_not_verify"
     unasked = signed.backup.verify(signed.room, level="checksum")
     assert (unasked.result["verdict"], unasked.findings()) == ("passed", ["signature_not_checked"])
 
@@ -69,7 +72,7 @@ def test_a_forged_manifest_fails_with_and_without_its_signature(signed: Signed) 
     assert signed.verify()[:2] == ("failed", ["signature"])
     signed.backup.forge(signature=None)
     assert signed.verify()[:2] == ("failed", ["signature_missing"])
-    assert signed.verify(accept_recorded=True)[:2] == ("failed", ["signature_missing"])
+    assert signed.verify(recorded_max_age_seconds=60)[:2] == ("failed", ["signature_missing"])
     accepted = signed.backup.verify(signed.room, level="checksum", manifest_key_file=key(signed.room), accept_unsigned=True)
     assert (accepted.result["verdict"], accepted.findings()) == ("passed", ["manifest_unsigned"])
     damage.write(signed.backup.path / "manifest.json", replace(whole).render())
@@ -156,7 +159,9 @@ def test_roles_with_their_passwords_are_nowhere_in_plain_text(sealed: Sealed) ->
 
 
 def test_with_the_identity_they_are_made_and_compared(sealed: Sealed, room: Path) -> None:
-    assert verdict(sealed, room, globals_identity_file=str(sealed.identity.path)) == ("passed", [], "")
+    options = {"globals_identity_file": str(sealed.identity.path), "recorded_max_age_seconds": 60}
+    assert verdict(sealed, room, **options) == ("passed", [], "")
+    assert verdict(sealed, room, **options)[2].startswith("cached: ")
 
 
 def test_without_it_everything_else_is_looked_at_and_nothing_is_proven(sealed: Sealed, room: Path) -> None:
@@ -166,7 +171,7 @@ def test_without_it_everything_else_is_looked_at_and_nothing_is_proven(sealed: S
     lower = sealed.backup.verify(room, level="data")
     assert (lower.result["verdict"], "roles_not_verified" in lower.findings()) == ("passed", True)
     stranger = str(identity(room, "stranger").path)
-    found, kinds, reason = verdict(sealed, room, globals_identity_file=stranger)
+    found, kinds, reason = verdict(sealed, room, globals_identity_file=stranger, recorded_max_age_seconds=60)
     assert (found, kinds, "no identity matched" in reason) == ("could_not_verify", [], True)
     assert "no such file" in verdict(sealed, room, globals_identity_file="/nonexistent")[2]
 

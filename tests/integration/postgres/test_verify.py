@@ -37,6 +37,7 @@ KEYS = {
     "fresh",
     "level",
     "outcomes",
+    "read_bytes",
     "reason",
     "records",
     "restore_seconds",
@@ -49,6 +50,17 @@ _CALLS = 9
 ENDLESS = """
 CREATE MATERIALIZED VIEW endless AS SELECT CASE WHEN current_setting('full_page_writes') = 'off'
 THEN (SELECT count(*) FROM generate_series(1, 1000000) a, generate_series(1, 1000000) b) END AS n
+"""
+WATCHED = """
+import sys
+def look(event, arguments):
+    if event == "open":
+        print("opened", arguments[0], file=sys.stderr)
+    if event in ("subprocess.Popen", "os.posix_spawn", "os.exec"):
+        print("started", arguments[0], file=sys.stderr)
+sys.addaudithook(look)
+from ansible_collections.endpoint_stats.ops.plugins.modules import pg_backup_verify
+pg_backup_verify.main()
 """
 PLANTED = {
     "PGHOSTADDR": "192.0.2.1",
@@ -261,17 +273,48 @@ def test_the_verdict_is_kept_beside_the_backups_and_a_later_failure_takes_it_bac
     assert restored["restore_seconds"] > 0
 
 
+def test_a_second_run_reads_next_to_nothing_and_says_since_when(place: Place, room: Path) -> None:
+    """Until somebody has touched a file; on the word of the interpreter, which tells what it opens and which programs it starts."""
+    place.postgresql.sql("CREATE DATABASE large OWNER owner", "postgres")
+    try:
+        place.postgresql.sql("CREATE TABLE t AS SELECT gen_random_uuid() FROM generate_series(1, 150000)", "large")
+        place.postgresql.sql("GRANT SELECT ON t TO backup", "large")
+        path = Path(place.good(place.backup(room / "backups", database="large")).result["backup_path"])
+    finally:
+        place.postgresql.sql("DROP DATABASE large WITH (FORCE)", "postgres")
+    options = {"directory": str(path.parent), "database": "large", "scratch_dir": str(room / "scratch"), "level": "data"}
+    first = place.good(place.run("pg_backup_verify", options)).result
+    everything = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    assert (first["cached"], first["changed"], first["read_bytes"], first["reason"]) == (False, True, everything, "")
+    kept = support.tree(path.parent)
+    again = place.good(place.run("pg_backup_verify", options, code=WATCHED))
+    said = Repository(path.parent, "large").records().verifications(path.name)[-1]["at"]
+    told = {name: again.result[name] for name in ("verdict", "cached", "changed", "recorded_at", "level", "restore_seconds")}
+    assert told == {"verdict": "passed", "cached": True, "changed": False, "recorded_at": said, "level": "data", "restore_seconds": None}
+    assert again.result["reason"] == f"cached: the verdict of {said}, as nobody has touched the files since"
+    assert again.result["read_bytes"] == (path / "manifest.json").stat().st_size < everything / 100
+    opened = re.findall(r"^(?:opened|started) (.*)$", again.output, re.M)
+    assert {Path(name).name for name in opened if name.startswith(f"{path}/")} == {"manifest.json"}
+    assert (re.findall(r"^started .*$", again.output, re.M), support.tree(path.parent)) == ([], kept)
+    file = next((path / "dump").glob("*.dat.zst"))
+    data, times = file.read_bytes(), file.stat()
+    file.write_bytes(flipped(len(data) // 2)(data))
+    os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+    found = place.run("pg_backup_verify", {**options, "require_passed": False}).result
+    assert (found["verdict"], found["cached"], found["read_bytes"]) == ("failed", False, everything)
+
+
 def test_records_that_were_changed_are_a_finding_and_prove_nothing(backup: Backup, room: Path) -> None:
     repository, name = Repository(backup.repository, DATABASE), backup.path.name
-    seen = {"manifest_sha256": backup.manifest.sha256, "fingerprint": files.fingerprint(backup.path)}
-    repository.record(name, {"level": "full", "verdict": "passed", **seen})
+    seen: dict[str, Any] = {"manifest_sha256": backup.manifest.sha256, "fingerprint": files.fingerprint(backup.path)}
+    repository.record(name, {"level": "full", "verdict": "passed", "roles_seen": True, **seen})
     for path in (backup.repository / "records", *(backup.repository / "records").iterdir()):
         support.own(path)
-    taken = backup.verify(room, accept_recorded=True)
+    taken = backup.verify(room, recorded_max_age_seconds=60)
     assert (taken.result["recorded_at"] != "", taken.findings(), taken.result["records"]["intact"]) == (True, ["verification_cached"], True)
     chain = backup.repository / "records" / "chain.jsonl"
     chain.write_text(chain.read_text().replace('"full"', '"data"'))
-    looked = backup.verify(room, accept_recorded=True, level="checksum")
+    looked = backup.verify(room, recorded_max_age_seconds=60, level="checksum")
     assert (looked.result["recorded_at"], looked.findings()) == ("", ["records_damaged"])
     assert (looked.result["records"]["intact"], looked.result["records"]["length"]) == (False, 2)
     assert not repository.is_proven(name)

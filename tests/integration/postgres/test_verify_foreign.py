@@ -238,7 +238,6 @@ def test_a_verdict_is_not_given_for_lack_of(name: str, place: Place, dump: Calla
         ({"level": "data"}, "The level data does not go together with path"),
         ({"amcheck": True}, "amcheck does not go together with path"),
         ({"metrics_path": "/tmp/x.prom"}, "metrics_path does not go together with path"),
-        ({"accept_recorded": True}, "accept_recorded does not go together with path"),
         ({"directory": "/tmp"}, "mutually exclusive"),
         ({"path": None}, "one of the following is required"),
     ],

@@ -105,6 +105,7 @@ def test_pg_backup_verify_without_room(backup: Backup, room: Path, phase: str) -
     known, (stop, left, enough) = aftermath.before(backup.place, backup.repository), VERIFICATION[phase]
     with disk(room / "scratch", 220) as full:
         options = {"directory": str(backup.repository), "scratch_dir": str(full.path), "level": "full", "require_passed": False}
+        options |= {"recorded_max_age_seconds": 0}
         with stop(room) as stopped:
             running = backup.place.start("pg_backup_verify", options, code=stopped.code)
             stopped.wait()

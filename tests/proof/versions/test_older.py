@@ -170,5 +170,5 @@ def test_the_records_say_where_it_was_proven(place: Place, moved: tuple[Backup, 
     kept = (backup.repository / "records" / "chain.jsonl").read_text()
     assert f'"scratch_version": "{servers.MAJOR}.' in kept or f'"scratch_version":"{servers.MAJOR}.' in kept
     shutil.rmtree(room / "scratch")
-    again = judged(backup, room, database, accept_recorded=True)
+    again = judged(backup, room, database, recorded_max_age_seconds=60)
     assert (again["cached"], again["structure"]) == (True, "structural")

@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import files, verification_kept, verify
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._errors import OpsError
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import encryption, files, records, verification_kept, verify
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.forecast import forecast
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.repository import Repository, opened
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.verdict import Asked, Seen
@@ -21,7 +22,14 @@ from ansible_collections.endpoint_stats.ops.plugins.module_utils._progress impor
 from tests.unit.plugins.module_utils._postgres import backups
 
 BACKUP = "20261125T211700Z"
-PASSED = {"at": "2026-11-25T21:20:00Z", "verdict": "passed", "level": "full", "manifest_sha256": backups.manifest().sha256}
+DAY = 86400.0
+JUST_NOW = records.now()
+PASSED = {"at": JUST_NOW, "verdict": "passed", "level": "full", "manifest_sha256": backups.manifest().sha256, "roles_seen": True}
+
+
+def before(seconds: float) -> str:
+    """A moment, as a record tells it."""
+    return (datetime.now(UTC) - timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @pytest.fixture
@@ -34,18 +42,30 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
     return made
 
 
-def answer(repository: Repository, *records: dict[str, Any], accept: bool = True, server: str = "", maximum: float = 0) -> Outcome:
-    for record in records:
+def answer(
+    repository: Repository, *known: dict[str, Any], limit: float = DAY, maximum: float = 0, metrics: str = "", **asked: Any
+) -> Outcome:
+    for record in known:
         repository.record(BACKUP, {"fingerprint": files.fingerprint(repository.path(BACKUP)), **record})
-    order = Order("newest", maximum, 14400, "", accept, Asked("full", "endpoint_stats", server, "", 2, 60))
+    wanted = {
+        "level": "full",
+        "database": "endpoint_stats",
+        "expected_system_identifier": "",
+        "scratch_dir": "",
+        "jobs": 2,
+        "timeout_seconds": 60,
+    }
+    order = Order("newest", maximum, 14400, metrics, limit, Asked(**{**wanted, **asked}))
     return verify.verify(repository, order, Progress())
 
 
 def test_a_passed_restore_of_this_manifest_is_an_answer(repository: Repository) -> None:
-    checksum = {"at": "2026-11-25T22:00:00Z", "verdict": "passed", "level": "checksum"}
-    told = answer(repository, PASSED, checksum, server="7712218975259400564")
-    assert (told.cached, told.findings[-1].evidence, told.checked["bytes"]) == (True, "bytes read at 2026-11-25T21:20:00Z", 0)
-    assert (told.verdict, told.level, told.recorded_at, told.changed) == ("passed", "full", "2026-11-25T21:20:00Z", False)
+    checksum = {"verdict": "passed", "level": "checksum"}
+    told = answer(repository, PASSED, checksum, expected_system_identifier="7712218975259400564")
+    assert (told.cached, told.findings[-1].evidence, told.checked["bytes"]) == (True, f"files read at {JUST_NOW}", 0)
+    assert told.read_bytes == (repository.path(BACKUP) / "manifest.json").stat().st_size
+    assert told.reason == f"cached: the verdict of {JUST_NOW}, as nobody has touched the files since"
+    assert (told.verdict, told.level, told.recorded_at, told.changed) == ("passed", "full", JUST_NOW, False)
     assert len(repository.records().verifications(BACKUP)) == 2
 
 
@@ -54,12 +74,45 @@ def test_its_age_is_told_all_the_same(repository: Repository) -> None:
     assert (told.fresh, [finding.id for finding in told.findings]) == (False, ["backup_too_old", "verification_cached"])
 
 
+LOWER = {**PASSED, "level": "data", "restore_seconds": None}
+NEWER = {**PASSED, "scratch_version": "17.2", "structure": "structural"}
+
+
 @pytest.mark.parametrize(
-    ("records", "how"),
+    ("record", "how"),
+    [
+        (LOWER, {"level": "data"}),
+        (PASSED, {"level": "checksum"}),
+        ({**PASSED, "level": "checksum"}, {"level": "checksum"}),
+        ({**PASSED, "amcheck": True}, {"amcheck": True}),
+        ({**PASSED, "amcheck": True}, {}),
+        ({**PASSED, "scratch_version": "15.9"}, {}),
+        (NEWER, {"accept_newer_server": True}),
+        ({**PASSED, "at": before(DAY - 60)}, {}),
+        ({**PASSED, "at": before(DAY + 60)}, {"limit": 2 * DAY}),
+    ],
+)
+def test_what_has_met_all_that_is_asked_is_an_answer(repository: Repository, record: dict[str, Any], how: dict[str, Any]) -> None:
+    assert (answer(repository, record, **how).cached, len(repository.records().entries)) == (True, 1)
+
+
+@pytest.mark.parametrize(
+    ("known", "how"),
     [
         ([], {}),
-        ([PASSED], {"accept": False}),
-        ([PASSED], {"server": "1"}),
+        ([PASSED], {"limit": 0}),
+        ([{**PASSED, "at": before(DAY + 60)}], {}),
+        ([{**PASSED, "at": before(-60)}], {}),
+        ([{**PASSED, "at": "yesterday"}], {}),
+        ([{**PASSED, "at": None}], {}),
+        ([PASSED], {"expected_system_identifier": "1"}),
+        ([PASSED], {"database": "another"}),
+        ([PASSED], {"amcheck": True}),
+        ([LOWER], {}),
+        ([{**PASSED, "level": "checksum"}], {"level": "data"}),
+        ([{**PASSED, "level": "unattested"}], {"level": "checksum"}),
+        ([NEWER], {}),
+        ([{**PASSED, "verdict": "could_not_verify"}], {}),
         ([{**PASSED, "manifest_sha256": "0" * 64}], {}),
         ([{**PASSED, "level": "checksum"}], {}),
         ([PASSED, {**PASSED, "verdict": "failed"}], {}),
@@ -67,9 +120,53 @@ def test_its_age_is_told_all_the_same(repository: Repository) -> None:
         ([{**PASSED, "fingerprint": ""}], {}),
     ],
 )
-def test_else_the_backup_is_looked_at(repository: Repository, records: list[dict[str, Any]], how: dict[str, Any]) -> None:
-    told = answer(repository, *records, **how)
-    assert (told.reason, told.recorded_at) == ("it was looked at", "")
+def test_else_the_backup_is_looked_at(repository: Repository, known: list[dict[str, Any]], how: dict[str, Any]) -> None:
+    told = answer(repository, *known, **how)
+    assert (told.reason, told.recorded_at, told.cached) == ("it was looked at", "", False)
+
+
+def test_roles_that_nobody_has_seen_are_looked_at_where_their_key_is_given_and_the_key_each_time(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def decrypt(_source: Path, identity: str) -> bytes:
+        if identity != "right":
+            raise OpsError("The roles could not be decrypted")
+        return b""
+
+    monkeypatch.setattr(encryption, "decrypt", decrypt)
+    (repository.path(BACKUP) / "globals.sql.age").write_bytes(b"sealed")
+    unseen = {**PASSED, "level": "constraints", "roles_seen": False}
+    told = answer(repository, unseen, level="constraints")
+    assert (told.cached, "roles_not_verified" in [finding.id for finding in told.findings]) == (True, True)
+    assert not answer(repository, level="constraints", globals_identity_file="right").cached
+    told = answer(repository, PASSED, level="constraints", globals_identity_file="right")
+    assert (told.cached, told.read_bytes) == (True, (repository.path(BACKUP) / "manifest.json").stat().st_size + len(b"sealed"))
+    assert not answer(repository, level="constraints", globals_identity_file="wrong").cached
+
+
+def test_damaged_records_are_no_answer(repository: Repository) -> None:
+    assert answer(repository, PASSED).cached
+    chain = repository.directory / "records" / "chain.jsonl"
+    chain.write_text(chain.read_text().replace('"full"', '"data"'))
+    assert not answer(repository, level="data").cached
+
+
+def test_the_numbers_tell_when_the_files_were_read(repository: Repository, tmp_path: Path) -> None:
+    numbers = tmp_path / "v.prom"
+    answer(repository, {**PASSED, "at": before(600)}, metrics=str(numbers))
+    told = {
+        line.partition("{")[0].removeprefix("endpoint_stats_backup_verification_"): float(line.split()[-1])
+        for line in numbers.read_text().splitlines()
+        if not line.startswith("#")
+    }
+    assert 599 <= told["timestamp_seconds"] - told["read_timestamp_seconds"] <= 610
+    assert "rows" not in told
+
+
+def test_a_limit_below_nothing_is_refused(repository: Repository) -> None:
+    for limit in (-1, float("nan")):
+        with pytest.raises(OpsError, match="recorded_max_age_seconds must be at least 0"):
+            answer(repository, PASSED, limit=limit)
 
 
 def test_a_damaged_manifest_is_looked_at(repository: Repository) -> None:
@@ -131,7 +228,7 @@ def test_files_that_somebody_touched_are_looked_at_again(repository: Repository,
     (path / "dump").write_text("rows")
     assert answer(repository, PASSED).cached
     change(path)
-    assert answer(repository, accept=True).reason == "it was looked at"
+    assert answer(repository).reason == "it was looked at"
 
 
 def test_a_real_restore_is_forecast_by_those_there_were(repository: Repository) -> None:
