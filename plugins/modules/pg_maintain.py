@@ -247,7 +247,8 @@ from ..module_utils._deps import validate
 from ..module_utils._errors import run_module
 from ..module_utils._metrics import write_metrics
 from ..module_utils._postgres.connection import Server
-from ..module_utils._postgres.maintain import Task, maintain
+from ..module_utils._postgres.maintain import maintain
+from ..module_utils._postgres.maintenance import Task
 from ..module_utils._progress import Progress
 
 

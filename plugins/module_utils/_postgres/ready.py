@@ -14,14 +14,16 @@ from typing import Any
 from .._errors import OpsError
 from . import compressed
 from .connection import Server, connected
+from .cut import Cut, cut
 from .dump import size
 from .facts import database_facts, server_facts
 from .keep import History, history
 from .manifest import DatabaseFacts, ServerFacts
 from .programs import Programs, found
 from .repository import Repository, opened
-from .selection import WHOLE, Cut, Selection, cut, refuse_torn
+from .selection import WHOLE, Selection
 from .snapshot import TABLES
+from .torn import refuse_torn
 
 _OLDEST_MAJOR = 15
 _GROWTH = 1.2

@@ -19,8 +19,9 @@ from .._errors import OpsError
 from .._tls import Credentials
 from .connection import Server, connected, session
 from .content import Questions, questions
+from .cut import Cut, cut
 from .reading import Reading, known, reading
-from .selection import WHOLE, Cut, Selection, cut
+from .selection import WHOLE, Selection
 from .table_content import KnownAnswer
 
 with declare("psycopg", minimum="3.1"):

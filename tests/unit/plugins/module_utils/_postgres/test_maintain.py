@@ -11,8 +11,8 @@ from ansible_collections.endpoint_stats.ops.plugins.module_utils._errors import 
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._metrics import render
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.attempt import Skipped, Why
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.holders import HorizonHolder, LockHolder, horizon_findings
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.maintain import Task
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.maintained import Dropped, Outcome, Refreshed, Tended
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.maintenance import Task
 
 OPTIONS = {
     "vacuum": True,
