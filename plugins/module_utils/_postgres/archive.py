@@ -22,9 +22,9 @@ from .._errors import OpsError
 from .._process import output, run
 from .._temporary import private_directory
 from . import compressed
+from .backup_file import BackupFile
 from .compressed import SUFFIX
 from .dump import DUMP
-from .manifest import BackupFile
 from .programs import Programs
 
 SECTIONS = PRE_DATA, DATA, POST_DATA = ("pre-data", "data", "post-data")

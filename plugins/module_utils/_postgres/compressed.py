@@ -19,7 +19,7 @@ from typing import IO
 
 from .._errors import OpsError
 from .._process import output
-from .manifest import BackupFile
+from .backup_file import BackupFile
 
 SUFFIX = ".zst"
 _BLOCK_BYTES = 1 << 20

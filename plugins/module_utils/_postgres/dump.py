@@ -19,11 +19,11 @@ from .._process import run
 from .._temporary import memory
 from .._tls import Credentials
 from . import compressed, silence
+from .backup_file import BackupFile, hash_file
 from .compressed import SUFFIX, Plain
 from .compressor import Compressor
 from .connection import Server, libpq_environment, named
 from .contents import Entry, entries
-from .manifest import BackupFile, hash_file
 from .programs import Programs
 from .snapshot import Snapshot
 

@@ -6,9 +6,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
-
-from .manifest import DatabaseFacts, SequenceState, ServerFacts
 
 # The names of some columns changed between the versions of PostgreSQL.
 _DATABASE = """
@@ -52,6 +51,46 @@ SELECT format('options of the user mapping for %I on the server %I', v.usename, 
 FROM pg_user_mappings v JOIN pg_user_mapping m ON m.oid = v.umid WHERE m.umoptions IS NOT NULL AND v.umoptions IS NULL ORDER BY 1
 """
 _SEES_MAPPINGS = "SELECT has_table_privilege('pg_user_mapping', 'SELECT') AS allowed"
+
+
+@dataclass(frozen=True, order=True)
+class SequenceState:
+    """The last value that a sequence had given at the snapshot, none where it never was asked; the C(name) is quoted for SQL."""
+
+    name: str
+    value: int | None
+    increment: int
+    cycles: bool
+
+
+@dataclass(frozen=True)
+class DatabaseFacts:
+    """The database as its server describes it; C(locale) is the one of a provider other than C(libc)."""
+
+    name: str
+    owner: str
+    encoding: str
+    collation: str
+    character_type: str
+    locale_provider: str
+    locale: str
+    collation_version: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class ServerFacts:
+    """The server; C(version_number) is that of C(SHOW server_version_num), C(icu_version) empty where it has no ICU."""
+
+    system_identifier: str
+    version: str
+    version_number: int
+    platform: str = ""
+    icu_version: str = ""
+
+    @property
+    def major(self) -> int:
+        return self.version_number // 10000
 
 
 def server_facts(connection: Any) -> ServerFacts:

@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from .backup_file import BackupFile, hash_file
 from .contents import EntryDifference
 from .dump import DUMP, ENCRYPTED_GLOBALS, GLOBALS
-from .manifest import FILE_NAME, BackupFile, Manifest, hash_file
+from .manifest import FILE_NAME, Manifest
 
 _POLL_SECONDS = 0.1
 NEEDED = ((f"{DUMP}/toc.dat",), (GLOBALS, ENCRYPTED_GLOBALS))

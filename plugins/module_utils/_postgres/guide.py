@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from string import Template
 
 from .answer import SETTINGS
+from .facts import DatabaseFacts
 from .forms import quoted
-from .manifest import DatabaseFacts
 from .selection import Selected
 
 FILE_NAME = "RESTORE.md"

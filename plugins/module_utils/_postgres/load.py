@@ -23,8 +23,9 @@ from . import dump
 from .archive import Archive
 from .connection import Server, libpq_environment, named, session
 from .dump import DUMP, GLOBALS, without_restrict
+from .facts import DatabaseFacts
 from .load_error import LoadError
-from .manifest import DatabaseFacts, Manifest
+from .manifest import Manifest
 from .programs import Programs
 from .streams import Streams
 

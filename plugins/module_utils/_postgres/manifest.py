@@ -8,14 +8,16 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from .._errors import OpsError
 from .accounts import Account
+from .backup_file import BackupFile
 from .contents import Entry
+from .facts import DatabaseFacts, SequenceState, ServerFacts
 from .programs import major_of
 from .properties import Properties
 from .selection import WHOLE, Selected, Selection
@@ -24,62 +26,10 @@ from .table_content import KnownAnswer, TableContent
 SCHEMA = "endpoint_stats.pg_backup"
 SCHEMA_VERSION = 1
 FILE_NAME = "manifest.json"
-_CHUNK_BYTES = 1 << 20
 
 
 class ManifestError(OpsError):
     """A manifest that cannot be relied on."""
-
-
-@dataclass(frozen=True, order=True)
-class SequenceState:
-    """The last value that a sequence had given at the snapshot, none where it never was asked; the C(name) is quoted for SQL."""
-
-    name: str
-    value: int | None
-    increment: int
-    cycles: bool
-
-
-@dataclass(frozen=True, order=True)
-class BackupFile:
-    """One file of the backup; C(path) is relative to its directory, C(plain_*) are of what a compressed one holds."""
-
-    path: str
-    bytes: int
-    sha256: str
-    plain_bytes: int = 0
-    plain_sha256: str = ""
-
-
-@dataclass(frozen=True)
-class DatabaseFacts:
-    """The database as its server describes it; C(locale) is the one of a provider other than C(libc)."""
-
-    name: str
-    owner: str
-    encoding: str
-    collation: str
-    character_type: str
-    locale_provider: str
-    locale: str
-    collation_version: str
-    size_bytes: int
-
-
-@dataclass(frozen=True)
-class ServerFacts:
-    """The server; C(version_number) is that of C(SHOW server_version_num), C(icu_version) empty where it has no ICU."""
-
-    system_identifier: str
-    version: str
-    version_number: int
-    platform: str = ""
-    icu_version: str = ""
-
-    @property
-    def major(self) -> int:
-        return self.version_number // 10000
 
 
 @dataclass(frozen=True)
@@ -200,18 +150,6 @@ def parse(text: str, where: str) -> Manifest:
 
 def _damaged(where: str, error: Exception) -> ManifestError:
     return ManifestError("The manifest is damaged", where=where, cause=f"{type(error).__name__}: {error}", remedy="Use another backup.")
-
-
-def hash_file(path: Path, advance: Callable[[int], None] | None = None) -> str:
-    """SHA-256 of a file, in hexadecimal; `advance` is told how many bytes are read."""
-    digest, done = hashlib.sha256(), 0
-    with path.open("rb") as stream:
-        while chunk := stream.read(_CHUNK_BYTES):
-            digest.update(chunk)
-            done += len(chunk)
-            if advance:
-                advance(done)
-    return digest.hexdigest()
 
 
 def _parsed(document: Any) -> Manifest:

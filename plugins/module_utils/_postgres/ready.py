@@ -16,9 +16,8 @@ from . import compressed
 from .connection import Server, connected
 from .cut import Cut, cut
 from .dump import size
-from .facts import database_facts, server_facts
+from .facts import DatabaseFacts, ServerFacts, database_facts, server_facts
 from .keep import History, history
-from .manifest import DatabaseFacts, ServerFacts
 from .programs import Programs, found
 from .repository import Repository, opened
 from .selection import WHOLE, Selection

@@ -21,9 +21,10 @@ from .connection import NoConnectionError
 from .dump import DUMP
 from .examine import examine
 from .exchange import Outcome, Target
+from .facts import DatabaseFacts
 from .keep import newest_proven
 from .load import PROGRAMS
-from .manifest import DatabaseFacts, Manifest, load
+from .manifest import Manifest, load
 from .programs import Programs, found
 from .properties import Properties
 from .readable import unreadable

@@ -16,9 +16,9 @@ from typing import Any
 
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._deadline import Deadline
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import load, manifest
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.backup_file import BackupFile, hash_file
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.compressed import SUFFIX
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.contents import entries
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.manifest import BackupFile
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.programs import found
 
 from tests.integration.app import servers
@@ -76,7 +76,7 @@ class Backup:
         self.forge(files=tuple(self._file(path) for path in paths))
 
     def _file(self, path: Path) -> BackupFile:
-        known = (str(path.relative_to(self.path)), path.stat().st_size, manifest.hash_file(path))
+        known = (str(path.relative_to(self.path)), path.stat().st_size, hash_file(path))
         if path.suffix != SUFFIX:
             return BackupFile(*known)
         plain = decompressed(path, check=False)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import manifest
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.backup_file import hash_file
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.repository import Repository
 
 from tests.integration.app import servers
@@ -95,7 +96,7 @@ def whole(repository: Repository) -> list[str]:
     for backup in repository.backups():
         path = repository.path(backup)
         for file in manifest.load(path).files:
-            assert manifest.hash_file(path / file.path) == file.sha256
+            assert hash_file(path / file.path) == file.sha256
     return repository.backups()
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import manifest
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.backup_file import hash_file
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.repository import Repository
 
 from tests.integration.app import servers
@@ -54,7 +55,7 @@ def test_a_backup_holds_what_the_database_holds(place: Place, made_backup: Path)
         str(found.relative_to(path)) for found in path.rglob("*") if found.is_file() and found.name != "manifest.json"
     )
     for file in made.files:
-        assert (manifest.hash_file(path / file.path), (path / file.path).stat().st_size) == (file.sha256, file.bytes)
+        assert (hash_file(path / file.path), (path / file.path).stat().st_size) == (file.sha256, file.bytes)
     assert {found.stat().st_mode & 0o077 for found in (path, *path.rglob("*"))} == {0}
     assert counted(place, made, DATABASE) == {table.identity: table.rows for table in made.tables}
     assert made.rows == ROWS + 21

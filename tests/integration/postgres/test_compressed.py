@@ -15,8 +15,8 @@ import pytest
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._deadline import Deadline
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._errors import OpsError
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import compressed
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.backup_file import BackupFile
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.compressor import Compressor
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.manifest import BackupFile
 
 from tests.integration.app import servers
 from tests.integration.postgres.damage import compressed as packed

@@ -7,13 +7,10 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.accounts import Account
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.backup_file import BackupFile
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.contents import Entry
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.manifest import (
-    BackupFile,
-    DatabaseFacts,
-    Manifest,
-    ServerFacts,
-)
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.facts import DatabaseFacts, ServerFacts
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.manifest import Manifest
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.table_content import TableContent
 
 

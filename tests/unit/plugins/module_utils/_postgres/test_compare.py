@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import compare, sequence_values
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.content import Question
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.contents import Entry, EntryDifference, entries
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.manifest import SequenceState
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.facts import SequenceState
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.table_content import TableContent
 
 from tests.unit.plugins.module_utils._postgres import backups

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import keep
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.facts import ServerFacts
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.keep import History
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.manifest import ManifestError, ServerFacts
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.manifest import ManifestError
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.repository import Repository, opened
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.retention import Standing
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.selection import Selected, Selection

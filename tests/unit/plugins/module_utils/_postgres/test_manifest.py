@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import manifest
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.manifest import BackupFile, ManifestError
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.backup_file import BackupFile, hash_file
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.manifest import ManifestError
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.selection import WHOLE, Selected, Selection
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.table_content import Buckets
 
@@ -113,7 +114,7 @@ def test_a_file_below_is_not(tmp_path: Path) -> None:
 def test_a_file_is_hashed_as_a_whole(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"a" * 3_000_000)
-    assert manifest.hash_file(path) == hashlib.sha256(b"a" * 3_000_000).hexdigest()
+    assert hash_file(path) == hashlib.sha256(b"a" * 3_000_000).hexdigest()
 
 
 def test_tables_are_named_as_people_do() -> None:
