@@ -7,6 +7,8 @@ with declare("kubernetes", minimum="24.2.0"):
     import kubernetes
 
 validate(module, "kubernetes")
+
+What is no module but a filter calls C(demand("kubernetes")) where it needs the library.
 """
 
 from __future__ import annotations
@@ -52,7 +54,7 @@ class Dependency:
             cause = f"found version {found}"
         else:
             return None
-        return OpsError(f"This module needs the Python library {wanted}", where=sys.executable, cause=cause, remedy=remedy)
+        return OpsError(f"This needs the Python library {wanted}", where=sys.executable, cause=cause, remedy=remedy)
 
 
 _declared: dict[str, Dependency] = {}
@@ -67,6 +69,14 @@ def declare(name: str, *, minimum: str = "", distribution: str = "") -> Iterator
     except ImportError:
         import_error = traceback.format_exc()
     _declared[name] = Dependency(name, minimum, distribution or name, import_error)
+
+
+def demand(*names: str) -> None:
+    """Refuse to go on without the first library that is absent or too old."""
+    for name in names:
+        problem = _declared[name].problem()
+        if problem:
+            raise problem
 
 
 def validate(module: AnsibleModule, *names: str) -> None:

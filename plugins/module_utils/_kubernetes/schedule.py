@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .._errors import OpsError
+from .cron import intervals
 
 SECRETS = "/run/secrets/endpoint-stats"
 DATA = "/var/lib/endpoint-stats"
@@ -62,6 +63,7 @@ class Schedule:
                 cause=self.image or "it is empty",
                 remedy="Name the image of ops-runner as `make images` prints it.",
             )
+        intervals(self.schedule, self.time_zone)
         return [self._account(), self._settings(), self._cron_job()]
 
     def _head(self, api_version: str, kind: str, name: str) -> dict[str, Any]:

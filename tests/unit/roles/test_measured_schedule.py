@@ -17,6 +17,8 @@ from tests.unit.plugins.module_utils._postgres import backups
 
 _IMAGE = f"images.example.net/ops-runner@sha256:{1:064x}"
 _APPLY = "Apply the schedules with their accounts"
+# There is no kubeconfig where it is said to be.
+_ASKED = "Could not find or access"
 
 
 def output(directory: Path, **variables: Any) -> str:
@@ -53,12 +55,14 @@ def slow(tmp_path: Path) -> Path:
 def test_a_schedule_that_is_too_short_is_refused_with_the_numbers(slow: Path) -> None:
     said = output(slow)
     assert "Nothing was changed; a schedule that is there goes on. The newest backups have taken 1801.0 seconds (of shop)" in said
-    assert "every 1800 (backups_interval_seconds) and ended after 1700 (backups_schedule_deadline_seconds)" in said
+    assert (
+        "by backups_schedule (17,47 * * * *) the next one is due after 1800; backups_schedule_deadline_seconds ends one after 1700" in said
+    )
     assert _APPLY not in said
 
 
 def test_all_databases_of_a_run_have_to_end_in_time(slow: Path) -> None:
-    long = {"backups_interval_seconds": 3600, "backups_schedule_deadline_seconds": 3600, "backups_databases": [{"database": "audit"}]}
+    long = {"backups_schedule": "17 * * * *", "backups_schedule_deadline_seconds": 3600, "backups_databases": [{"database": "audit"}]}
     assert _APPLY in output(slow, **long)
     opened(str(slow / "backups-audit"), "audit", create=True)
     made = backups.manifest(seconds={"dump": 1800.5})
@@ -68,17 +72,40 @@ def test_all_databases_of_a_run_have_to_end_in_time(slow: Path) -> None:
 
 
 def test_runs_that_would_be_ended_too_soon_are_refused(slow: Path) -> None:
-    said = output(slow, backups_interval_seconds=3600, backups_schedule_deadline_seconds=1800)
-    assert "every 3600 (backups_interval_seconds) and ended after 1800" in said
+    said = output(slow, backups_schedule="17 * * * *", backups_schedule_deadline_seconds=1800)
+    assert "the next one is due after 3600; backups_schedule_deadline_seconds ends one after 1800" in said
 
 
 @pytest.mark.parametrize(
-    "changes", [{"backups_interval_seconds": 3600, "backups_schedule_deadline_seconds": 1802}, {"backups_schedule_suspended": True}]
+    "changes", [{"backups_schedule": "17 * * * *", "backups_schedule_deadline_seconds": 1802}, {"backups_schedule_suspended": True}]
 )
 def test_one_that_can_be_kept_or_rests_is_made(slow: Path, changes: dict[str, Any]) -> None:
     said = output(slow, **changes)
-    assert _APPLY in said
+    assert _ASKED in said
     assert "The newest backups have taken" not in said
+
+
+def test_the_shortest_of_its_intervals_counts(slow: Path) -> None:
+    """Ten minutes and then an hour and fifty, every two hours."""
+    said = output(slow, backups_schedule="0,10 */2 * * *", backups_schedule_deadline_seconds=1802)
+    assert "(1802) may not be more than the 600 seconds from one to the next by backups_schedule (0,10 */2 * * *)" in said
+    assert "Look how long backups have taken" not in said
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"backups_interval_seconds": 900}, "backups_interval_seconds is 900, and by backups_schedule (17,47 * * * *) it is 1800 seconds"),
+        ({"backups_schedule": "17,47 * * * 7"}, "This is no schedule for a CronJob. Where: 17,47 * * * 7."),
+        ({"backups_verify_schedule": "0 25 * * *"}, "This is no schedule for a CronJob. Where: 0 25 * * *."),
+    ],
+)
+def test_a_schedule_that_kubernetes_would_not_take_or_another_interval_is_refused(
+    tmp_path: Path, changes: dict[str, Any], words: str
+) -> None:
+    said = output(tmp_path, **changes)
+    assert words in said
+    assert _ASKED not in said
 
 
 @pytest.mark.parametrize("data", [{}, {"ansible_connection": "ssh", "ansible_host": "192.0.2.1", "ansible_ssh_timeout": 1}])

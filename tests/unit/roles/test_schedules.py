@@ -148,10 +148,20 @@ def test_no_two_begin_at_the_same_time(schedules: dict[str, dict[str, Any]]) -> 
     assert min(later - earlier for earlier, later in pairwise(begins)) >= 10
 
 
-def test_a_backup_is_due_as_often_as_it_says(tmp_path: Path) -> None:
-    values = evaluated("backups", {"schedule": "backups_schedule", "interval": "backups_interval_seconds"}, VARIABLES, tmp_path)
-    begins = sorted(minutes(values["schedule"]))
-    assert {60 * (later - earlier) for earlier, later in pairwise(begins)} == {values["interval"]}
+def test_runs_are_told_what_the_inventory_says(tmp_path: Path) -> None:
+    """How often a backup is made follows from the schedule; where and how it is proven is as somebody wants it."""
+    wanted = {
+        "backups_verify_accept_newer_server": True,
+        "backups_verify_scratch_dir": "/var/lib/endpoint-stats/scratch",
+        "backups_verify_scratch_max_bytes": 7_000_000,
+        "backups_verify_scratch_niceness": 19,
+    }
+    made = evaluated("backups", {"made": MADE["backups"]}, {**VARIABLES, **wanted, "backups_schedule": "5,15 */6 * * *"}, tmp_path)["made"]
+    given = {item["metadata"]["name"]: json.loads(item["data"]["settings.json"]) for item in made if item["kind"] == "ConfigMap"}
+    assert given["postgres-backup-settings"]["backups_interval_seconds"] == 6 * 3600 - 600
+    assert {name: given["backup-verification-settings"][name] for name in wanted} == wanted
+    schedule = next(item for item in made if item["kind"] == "CronJob")["spec"]
+    assert (schedule["schedule"], schedule["startingDeadlineSeconds"]) == ("5,15 */6 * * *", 6 * 3600 - 600)
 
 
 def test_they_fit_into_the_quota_all_at_once(schedules: dict[str, dict[str, Any]], tmp_path: Path) -> None:
