@@ -330,7 +330,7 @@ from ..module_utils._postgres.connection import Server, forget_environment
 from ..module_utils._postgres.exchange import Outcome, Policy, Target
 from ..module_utils._postgres.repository import opened
 from ..module_utils._postgres.restore import Restore
-from ..module_utils._postgres.restore_plan import NEWEST_PROVEN, Order
+from ..module_utils._postgres.restore_order import NEWEST_PROVEN, Order
 from ..module_utils._postgres.side_restore import SideRestore
 from ..module_utils._postgres.undo import undone
 from ..module_utils._progress import Progress

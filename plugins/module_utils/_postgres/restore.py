@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,22 +18,20 @@ from .._deps import declare
 from .._errors import OpsError
 from .._progress import Progress
 from .._report.finding import Finding
-from . import archive, compare, content, properties, sequence_values, silence, snapshot
+from . import archive, properties, silence
 from .beside import Ready, look, restoring
-from .contents import EntryDifference
 from .exchange import Exchange, Outcome, Policy, Successor, Target, drop
-from .judgements import across_releases, odd
-from .load import How, Loader, create_database, statements
-from .manifest import Manifest
+from .load import How, Loader, create_database
 from .repository import Repository
-from .restore_plan import Order, Plan, Planner
+from .restore_compare import LoadedDatabase
+from .restore_order import Order, chosen
+from .restore_plan import Plan, Planner
 from .written import next_transaction
 
 with declare("psycopg", minimum="3.1"):
     import psycopg
     import psycopg.sql
 
-_SHOWN = 5
 _DROP_SECONDS = 300
 
 _OID = "SELECT oid::int8 AS oid FROM pg_database WHERE datname = %s"
@@ -53,7 +51,7 @@ class Restore:
     def run(self, *, check: bool) -> Outcome:
         self.progress.phase("preflight")
         planner = Planner(self.target, self.repository, self.order, self.progress)
-        with self.repository.reading(planner.chosen()) as path, self.target.alone(self.order.timeout_seconds) as locker:
+        with self.repository.reading(chosen(self.order, self.repository)) as path, self.target.alone(self.order.timeout_seconds) as locker:
             plan = planner.plan(locker, path)
             outcome = plan.outcome()
             if not check:
@@ -80,7 +78,8 @@ class Restore:
         with self._beside(locker, plan) as oid:
             if not plan.reused:
                 self._loaded(locker, plan, oid, deadline)
-            findings = [*outcome.findings, *self._compared(plan, deadline)]
+            new = LoadedDatabase(plan, self.target, self.order.jobs, deadline, self.progress)
+            findings = [*outcome.findings, *new.compared()]
             self.progress.phase("analyze")
             with self._session(plan, deadline) as connection:
                 connection.execute("ANALYZE")
@@ -91,8 +90,8 @@ class Restore:
             found = properties.apply(locker, plan.facts.name, wanted)
             differing = properties.differences(wanted, properties.read(locker, plan.facts.name), found)
             exchange = Exchange(self.target, self.policy, locker, self.progress)
-            new = self._ready(locker, plan, oid, wanted.comment)
-            change = exchange.change(catalog, catalog.named("before", datetime.now(UTC)), new)
+            successor = self._ready(locker, plan, oid, wanted.comment)
+            change = exchange.change(catalog, catalog.named("before", datetime.now(UTC)), successor)
         return exchange.make(change, replace(outcome, findings=[*findings, *found], differences=differing))
 
     @contextmanager
@@ -139,71 +138,12 @@ class Restore:
             """Asking also keeps the session of the lock from looking dead to whatever is between it and the server."""
             self.progress.advance(min(locker.execute(_SIZE, (oid,)).fetchone()["bytes"], size))
 
-        loader, temporary = self._loader(plan, deadline), Path(tempfile.gettempdir())
+        loader = Loader(plan.programs, self.target.server, self.target.who, deadline)
+        temporary = Path(tempfile.gettempdir())
         with archive.opened(plan.dump.parent, plan.manifest.files, plan.programs, deadline, temporary) as opened:
             how = How(self.order.jobs, watch, plan.role)
             loader.load(opened, plan.facts.name, how)
             loader.finish(opened, opened.listed[archive.POST_DATA], plan.facts.name, how)
 
-    def _compared(self, plan: Plan, deadline: Deadline) -> list[Finding]:
-        said, loader = statements(plan.programs, plan.dump, deadline), self._loader(plan, deadline)
-        with self._session(plan, deadline) as connection:
-            rows, odd = self._content(connection, plan, deadline)
-            views = compare.views(connection, plan.manifest).differences
-            sequences = sequence_values.sequences(connection, said, lambda _: None).differences
-        made = compare.structure(said, loader.structure(plan.facts.name), across=plan.across)
-        if differing := (*rows, *views, *sequences, *made.differences):
-            raise OpsError(
-                f"What was restored is not what the backup {plan.manifest.id} holds",
-                where=self.target.server.address,
-                cause=_few(differing),
-                remedy="Restore another backup, and keep this one to find out why.",
-                differences=[asdict(difference) for difference in differing],
-            )
-        return [*odd, *([across_releases(plan.manifest, plan.programs.version, made.odd)] if plan.across else [])]
-
-    def _content(self, connection: Any, plan: Plan, deadline: Deadline) -> tuple[list[EntryDifference], list[Finding]]:
-        """What differs in the rows, by queries of our own: those of a manifest are run on no server that matters."""
-
-        def opened() -> AbstractContextManager[Any]:
-            return self._session(plan, deadline)
-
-        present, manifest, jobs = snapshot.asked(connection), plan.manifest, self.order.jobs
-        self.progress.phase("compare", sum(question.bytes for question in present.all), "bytes")
-        expected, unknown = compare.ours((*manifest.tables, *manifest.large_objects), present.all)
-        readable = [one for one in expected if one.name != content.LARGE_OBJECTS or present.reads_large_objects]
-        found = compare.tables(readable, present.all, opened, jobs, self.progress.advance)
-        with opened() as other:
-            samples = [answer for answer in manifest.known_answers if present.samples.get(answer.type) == answer.query]
-            otherwise = compare.known_answers(other, samples)
-        notes = list(_not_compared(manifest, unknown, otherwise, len(expected) > len(readable)))
-        counted = {one.group for one in expected if otherwise or one.identity in unknown}
-        real = [difference for difference in found.differences if difference.kind != "content" or difference.subject not in counted]
-        odd = [odd(difference) for difference in found.odd if difference.subject not in counted]
-        return real, [*notes, *odd]
-
     def _session(self, plan: Plan, deadline: Deadline) -> AbstractContextManager[Any]:
         return self.target.session(plan.facts.name, statement_seconds=deadline.left())
-
-    def _loader(self, plan: Plan, deadline: Deadline) -> Loader:
-        return Loader(plan.programs, self.target.server, self.target.who, deadline)
-
-
-def _not_compared(manifest: Manifest, unknown: Sequence[str], otherwise: Sequence[str], unreadable: bool) -> Iterator[Finding]:
-    """What could only be counted, and why."""
-    if unknown:
-        text = "the manifest has other queries than this release makes, which are not run here, so that rows could only be counted"
-        remedy = "Nothing, where the backup is proven; otherwise restore it with the release that made it."
-        yield Finding("content_not_compared", "warning", manifest.id, text, ", ".join(unknown[:_SHOWN]), remedy)
-    if otherwise:
-        text = "this server computes otherwise than the one that was backed up, so that rows could only be counted"
-        remedy = "Nothing, where the backup was proven on a server like its own."
-        yield Finding("content_not_compared", "warning", manifest.id, text, f"samples of {', '.join(otherwise)}", remedy)
-    if unreadable:
-        text, remedy = "the bytes of large objects were not compared", "Make the role that restores a member of pg_read_all_data."
-        yield Finding("large_objects_not_compared", "warning", manifest.id, text, "the role may not read pg_largeobject", remedy)
-
-
-def _few(differing: Sequence[EntryDifference]) -> str:
-    shown = "; ".join(one.line for one in differing[:_SHOWN])
-    return f"{shown} and {len(differing) - _SHOWN} more" if len(differing) > _SHOWN else shown

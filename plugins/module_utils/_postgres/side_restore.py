@@ -19,7 +19,7 @@ from .exchange import Outcome, Target
 from .load import Loader
 from .manifest import Manifest, load
 from .repository import Repository
-from .restore_plan import Order, Planner
+from .restore_order import Order, chosen
 from .restore_preflight import refuse, server_side
 from .side_schema import PREFIX, SideTable, Table
 from .verdict import DATA, PASSED, Asked
@@ -45,9 +45,9 @@ class SideRestore:
 
     def run(self, *, check: bool) -> Outcome:
         self.progress.phase("preflight")
-        chosen = Planner(self.target, self.repository, self.order, self.progress).chosen()
-        with self.repository.reading(chosen) as path, self.target.alone(self.order.timeout_seconds) as locker:
-            manifest, schema = load(path), f"{PREFIX}{chosen.lower()}"
+        backup = chosen(self.order, self.repository)
+        with self.repository.reading(backup) as path, self.target.alone(self.order.timeout_seconds) as locker:
+            manifest, schema = load(path), f"{PREFIX}{backup.lower()}"
             wanted = self._wanted(manifest)
             with self._live() as live:
                 owner = _owner(live)
