@@ -82,8 +82,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _argspec
 from ..module_utils._errors import run_module
+from ..module_utils._postgres.opening import opened
 from ..module_utils._postgres.pin import settle
-from ..module_utils._postgres.repository import opened
 
 
 def work(module: AnsibleModule) -> dict[str, Any]:

@@ -389,7 +389,7 @@ from ..module_utils import _argspec
 from ..module_utils._deps import validate
 from ..module_utils._errors import OpsError, fail, run_module
 from ..module_utils._postgres.foreign_verify import verify_path
-from ..module_utils._postgres.repository import opened
+from ..module_utils._postgres.opening import opened
 from ..module_utils._postgres.verdict import FAILED, LEVELS, UNKNOWN, Asked
 from ..module_utils._postgres.verified import Order, Outcome
 from ..module_utils._postgres.verify import NEWEST

@@ -328,7 +328,7 @@ from ..module_utils._postgres import side_restore
 from ..module_utils._postgres.beside import MAINTENANCE
 from ..module_utils._postgres.connection import Server, forget_environment
 from ..module_utils._postgres.exchange import Outcome, Policy, Target
-from ..module_utils._postgres.repository import opened
+from ..module_utils._postgres.opening import opened
 from ..module_utils._postgres.restore import Restore
 from ..module_utils._postgres.restore_order import NEWEST_PROVEN, Order
 from ..module_utils._postgres.side_restore import SideRestore

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from .._deadline import Deadline
 from .._lock import held, refuse_held
-from .._postgres.repository import Repository, opened
+from .._postgres.opening import opened
+from .._postgres.repository import Repository
 from .._progress import Progress
 from .._report.finding import Finding
 from . import probe, rclone

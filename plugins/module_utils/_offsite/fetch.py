@@ -16,7 +16,8 @@ from .._files import sync_directory, sync_tree
 from .._postgres import manifest as manifests
 from .._postgres.files import compare
 from .._postgres.manifest import Manifest
-from .._postgres.repository import RECORDS, Repository, opened
+from .._postgres.opening import opened
+from .._postgres.repository import RECORDS, Repository
 from .._progress import Progress
 from .._temporary import private_directory
 from . import rclone

@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from .._errors import OpsError
+from .._postgres.chain import CHAIN, HEAD
 from .._postgres.manifest import FILE_NAME, Manifest, parse
-from .._postgres.records import CHAIN, HEAD, Head
-from .._postgres.repository import MARKER, RECORDS, SCHEMA, Repository, is_name
+from .._postgres.opening import MARKER, SCHEMA
+from .._postgres.records import Head
+from .._postgres.repository import RECORDS, Repository, is_name
 from .._postgres.selection import Selection
 from .failure import UnreachableError
 from .rclone import Rclone

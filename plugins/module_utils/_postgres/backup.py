@@ -22,9 +22,10 @@ from . import encryption, signing
 from .keep import History, history, hold, judge, judge_schedule, standing
 from .make import Maker
 from .manifest import Manifest
+from .opening import opened
 from .order import Order, Outcome
 from .ready import Ready, look
-from .repository import Repository, opened
+from .repository import Repository
 from .retention import Policy, fates
 
 

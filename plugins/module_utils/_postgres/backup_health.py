@@ -17,8 +17,9 @@ from .._report.part import Part, Threshold
 from .forecast import RESTORES, Forecast, forecast
 from .keep import history
 from .manifest import load
+from .opening import opened
 from .records import Records
-from .repository import Repository, opened
+from .repository import Repository
 from .retention import made_at
 from .selection import WHOLE
 

@@ -17,9 +17,9 @@ from .._progress import Progress
 from .._report.finding import Finding
 from .._tls import Credentials
 from .beside import MAINTENANCE, Beside, Catalog, Replaced, look, refuse_name
+from .chain import now
 from .connection import NoConnectionError, Server, session
 from .contents import EntryDifference
-from .records import now
 from .side_schema import SideTable
 from .swap import Change, swap
 from .written import next_transaction

@@ -20,7 +20,7 @@ from .connection import forget_environment
 from .foreign_restore import Looked
 from .judgements import judgements, odd
 from .manifest import FILE_NAME
-from .repository import MARKER
+from .opening import MARKER
 from .verdict import FULL, PASSED
 from .verified import Order, Outcome, restore_seconds
 

@@ -18,6 +18,7 @@ from .._progress import Progress
 from .._tls import credentials
 from . import guide, manifest, properties
 from .accounts import accounts, portable
+from .chain import now
 from .content import told, told_empty
 from .dump import DUMP, ENCRYPTED_GLOBALS, GLOBALS, Dumper, sealed, size, without_restrict
 from .encryption import encrypt
@@ -25,7 +26,6 @@ from .facts import database_facts, extensions, not_dumped, roles, sequences, ser
 from .manifest import Manifest
 from .order import Order
 from .ready import Ready
-from .records import now
 from .signing import Key
 from .snapshot import Snapshot, held
 

@@ -18,8 +18,9 @@ from .cut import Cut, cut
 from .dump import size
 from .facts import DatabaseFacts, ServerFacts, database_facts, server_facts
 from .keep import History, history
+from .opening import opened
 from .programs import Programs, found
-from .repository import Repository, opened
+from .repository import Repository
 from .selection import WHOLE, Selection
 from .snapshot import TABLES
 from .torn import refuse_torn

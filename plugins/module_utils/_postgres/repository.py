@@ -8,14 +8,12 @@
 20261125T211700Z/                a backup: manifest.json, dump/, globals.sql, RESTORE.md
 .incomplete-20261125T211700Z/    one that is being written, or was when its run was killed
 .deleting-20261125T211700Z/      one that is being deleted, or was
-records/                         what verifications said, what was deleted and why, in one chain: see records.py
+records/                         what verifications said, what was deleted and why, in one chain: see chain.py
 records/20261125T211700Z.pin     the reason why this backup is not deleted
 """
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import shutil
 import time
@@ -29,24 +27,22 @@ from typing import Any
 from .._errors import OpsError
 from .._files import Wanted, sync_directory, write
 from .._lock import claimed, held, in_use, refuse_held
-from . import records as chain
+from . import chain
+from .records import Records
 from .selection import WHOLE, Selection
 
-MARKER = ".endpoint-stats-backups.json"
 LOCK = ".lock"
 RECORDS = "records"
 PIN = ".pin"
-SCHEMA = "endpoint_stats.pg_backups"
 _ID = re.compile(r"\d{8}T\d{6}Z\Z")
 _LEFTOVER = re.compile(r"\.(?:incomplete|deleting)-\d{8}T\d{6}Z\Z")
-_MADE_BY_FILE_SYSTEMS = {"lost+found"}
 _CLOCK_SECONDS = 5
 _SHOWN_CHARACTERS = 200
 
 
 @dataclass(frozen=True)
 class Repository:
-    """Use `opened`, which refuses what is no directory of ours."""
+    """Use `opening.opened`, which refuses what is no directory of ours."""
 
     directory: Path
     database: str
@@ -159,7 +155,7 @@ class Repository:
         entry = {"duration_seconds": round(sum(seconds.values()), 3), "seconds": dict(seconds)}
         chain.append(self._records, "restore", self.path(backup).name, entry)
 
-    def records(self) -> chain.Records:
+    def records(self) -> Records:
         """What happened to the backups. Who asks for many of them reads it once."""
         return chain.read(self._records)
 
@@ -184,95 +180,9 @@ def is_name(text: str) -> bool:
     return bool(_ID.match(text))
 
 
-def opened(directory: str, database: str, *, create: bool = False, check: bool = False, selection: Selection = WHOLE) -> Repository:
-    """The backups of a database; `create` makes an empty or absent directory one of them, `check` only says whether that could be done.
-
-    Who creates says of which part of it; a directory that was made for another one is refused.
-    """
-    path = Path(directory)
-    try:
-        names = {entry.name for entry in path.iterdir()} if path.exists() else set()
-    except OSError as error:
-        raise OpsError("The directory of backups could not be read", where=directory, cause=str(error.strerror)) from error
-    if MARKER in names:
-        found = _said(path, database)
-        if create and found != selection:
-            _refuse_other_selection(path, found, selection)
-        selection = found
-    elif strangers := sorted(name for name in names - _MADE_BY_FILE_SYSTEMS - {LOCK} if not name.startswith(f".{MARKER}.")):
-        shown = ", ".join(strangers[:5]) + (" …" if len(strangers) > 5 else "")
-        remedy = "Name an empty directory, or one that pg_backup has made."
-        raise OpsError(
-            "The directory holds what is no backup of ours, so nothing was written there", where=directory, cause=shown, remedy=remedy
-        )
-    elif not create:
-        raise OpsError(
-            "There is no backup", where=directory, remedy="Run the playbook endpoint_stats.ops.backup, or name another directory."
-        )
-    elif not check:
-        _make(path, database, selection)
-    if create:
-        _refuse_unwritable(path)
-    return Repository(path, database, selection)
-
-
-def _refuse_unwritable(path: Path) -> None:
-    existing = path if path.exists() else path.parent
-    if not existing.is_dir():
-        raise OpsError("The directory of backups has no parent", where=str(path), remedy="Make its parent, or name another directory.")
-    if not os.access(existing, os.W_OK | os.X_OK):
-        remedy = "Give the user that runs the backup the right to write there."
-        raise OpsError("The directory of backups is not writable", where=str(existing), remedy=remedy)
-
-
-def _make(path: Path, database: str, selection: Selection) -> None:
-    try:
-        path.mkdir(mode=0o700, exist_ok=True)
-    except OSError as error:
-        remedy = "Make its parent, or name another directory; it has to be writable."
-        raise OpsError("The directory of backups could not be made", where=str(path), cause=str(error.strerror), remedy=remedy) from error
-    part = {} if selection == WHOLE else {"selection": selection.asked}
-    document = {"schema": SCHEMA, "schema_version": 1, "database": database, **part}
-    write(Wanted(path / MARKER, 0o600, (json.dumps(document, sort_keys=True) + "\n").encode()))
-
-
-def _said(path: Path, database: str) -> Selection:
-    """Of which part of the database the backups of a directory are; one of another database is refused."""
-    found = _parsed((path / MARKER).read_bytes())
-    if not isinstance(found, dict) or found.get("schema") != SCHEMA:
-        raise OpsError(
-            "The directory's marker is damaged", where=str(path / MARKER), remedy="Look at the backups before you write it anew."
-        )
-    if found.get("database") != database:
-        raise OpsError(
-            f"The directory holds backups of {found.get('database')!r}, not of {database!r}",
-            where=str(path),
-            remedy="Name the directory of this database.",
-        )
-    return Selection.parsed(found.get("selection") or {})
-
-
-def _refuse_other_selection(path: Path, found: Selection, wanted: Selection) -> None:
-    """One backup takes the place of another there, and stands for it."""
-    raise OpsError(
-        "The directory holds backups of another part of the database",
-        where=str(path),
-        cause=f"there: {found}; wanted: {wanted}",
-        remedy="Name another directory for backups with this selection.",
-    )
-
-
 def _text(path: Path) -> str:
     """What a file says, whoever wrote it."""
     try:
         return " ".join(path.read_text(encoding="utf-8", errors="replace").split())[:_SHOWN_CHARACTERS] or "no reason is given"
     except OSError as error:
         return f"its reason could not be read: {error.strerror}"
-
-
-def _parsed(line: bytes) -> Any:
-    """The document, or none where the bytes are not one."""
-    try:
-        return json.loads(line)
-    except ValueError:
-        return None

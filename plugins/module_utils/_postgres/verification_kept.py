@@ -13,9 +13,9 @@ from .._errors import OpsError
 from .._metrics import Gauge, write_metrics
 from .._report.finding import Finding
 from .._version import VERSION
+from .chain import now
 from .forecast import RESTORES
 from .manifest import ManifestError, load
-from .records import now
 from .repository import Repository
 from .retention import made_at
 from .verdict import CHECKSUM, VERDICTS, Seen

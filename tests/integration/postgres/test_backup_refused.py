@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import ready
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.repository import MARKER, Repository, opened
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.opening import MARKER, opened
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.repository import Repository
 
 from tests.integration.app import servers
 from tests.integration.postgres import gate, support

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import records
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import chain
 
 from tests.integration.postgres.conftest import BUCKETS, KEYED
 from tests.integration.postgres.damage import Backup
@@ -58,5 +58,5 @@ def test_rows_that_differ_are_named_with_a_query_that_shows_them(keyed: Backup, 
     # In the database there is what was expected.
     for part in (part for parts in ranges.values() for part in parts):
         assert len(keyed.place.postgresql.sql(part["query"], KEYED).splitlines()) == part["expected_rows"]
-    record = records.read(keyed.repository / "records").verifications(keyed.path.name)[-1]
+    record = chain.read(keyed.repository / "records").verifications(keyed.path.name)[-1]
     assert {difference["subject"]: difference["ranges"] for difference in record["differences"]}["public.of_domain"] == ["id 50 to 62"]

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from typing import Any
 
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import manifest, records
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import chain, manifest
 
 from tests.integration.app import servers
 from tests.integration.offsite import s3
@@ -55,7 +55,7 @@ def test_the_bucket_alone_brings_the_database_back(elsewhere: Elsewhere) -> None
     assert (verified["verdict"], verified["records"]["intact"]) == ("passed", True)
     assert elsewhere.good(state="fetched")["changed"] is False
     assert elsewhere.good()["records_copied"] is True
-    assert records.read(elsewhere.backups / "records") == records.read(elsewhere.there / "records")
+    assert chain.read(elsewhere.backups / "records") == chain.read(elsewhere.there / "records")
 
 
 def test_what_was_begun_is_completed_and_half_a_copy_is_none(elsewhere: Elsewhere) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.repository import opened
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.opening import opened
 
 from tests.unit.plugins.module_utils._postgres import backups
 

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import backup_health
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.backup_health import Limits, look
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.records import Kind, append
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.repository import opened
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.chain import append
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.opening import opened
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.records import Kind
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.selection import Selection
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._report.html import render
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._report.part import Part, Threshold

@@ -10,7 +10,8 @@ from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres impor
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.facts import ServerFacts
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.keep import History
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.manifest import ManifestError
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.repository import Repository, opened
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.opening import opened
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.repository import Repository
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.retention import Standing
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.selection import Selected, Selection
 

@@ -9,7 +9,8 @@ import pytest
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._errors import OpsError
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._lock import in_use
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import repository
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.repository import MARKER, Repository, opened
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.opening import MARKER, opened
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.repository import Repository
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.selection import WHOLE, Selection
 
 OLD, NEW = "20261125T201700Z", "20261125T204700Z"

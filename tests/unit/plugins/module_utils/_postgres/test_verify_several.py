@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._errors import OpsError
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import verify, verify_several
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.repository import Repository, opened
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.opening import opened
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.repository import Repository
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.verdict import Asked, Seen
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.verified import Order, Outcome
 
