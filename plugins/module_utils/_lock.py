@@ -12,9 +12,9 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
+from ._clock import now
 from ._errors import OpsError
 
 _POLL_SECONDS = 0.2
@@ -34,7 +34,7 @@ def held(path: Path, *, operation: str, wait_seconds: float = 0) -> Iterator[Non
         raise OpsError("The lock could not be opened", where=str(path), cause=str(error.strerror), remedy=remedy) from error
     try:
         _take(descriptor, path, operation, wait_seconds)
-        who = {"operation": operation, "host": socket.gethostname(), "pid": os.getpid(), "since": _now()}
+        who = {"operation": operation, "host": socket.gethostname(), "pid": os.getpid(), "since": now()}
         os.ftruncate(descriptor, 0)
         # On a full disk nobody knows who it is, and it is held all the same.
         with contextlib.suppress(OSError):
@@ -111,7 +111,3 @@ def _holder(descriptor: int) -> str:
         return f"{who['operation']} on {who['host']}, process {who['pid']}, since {who['since']}"
     except (ValueError, KeyError, TypeError):
         return "it has not said who it is yet"
-
-
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ._clock import written
 from ._errors import OpsError
 from ._report.finding import Finding
 from ._report.part import Part
@@ -105,7 +106,7 @@ def _described(where: str, certificate: Any) -> dict[str, Any]:
     return {
         "where": where,
         "subject": names.get("commonName", ""),
-        "not_after": expires.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "not_after": written(expires),
         "days_left": round((expires - datetime.now(UTC)).total_seconds() / 86400, 1),
     }
 

@@ -131,27 +131,18 @@ previous_problem:
   type: str
 """
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._clock import moment, written
 from ..module_utils._errors import OpsError, run_module
 from ..module_utils._files import Wanted, write
 from ..module_utils._report import html, prometheus, store
 from ..module_utils._report.document import Document, all_findings, canonical, read, summary
 from ..module_utils._report.gate import GATES
 from ..module_utils._report.merge import merge
-
-
-def moment(text: str | None) -> str:
-    """A time in the one form that names of files are made of."""
-    try:
-        given = datetime.fromisoformat(text) if text else datetime.now(UTC)
-        return given.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    except ValueError as error:
-        raise OpsError(f"{text!r} is no time", remedy="Write it as 2026-11-24T06:00:00Z.") from error
 
 
 def before(options: dict[str, Any], taken_at: str) -> tuple[Document | None, str]:
@@ -180,7 +171,7 @@ def deliver(options: dict[str, Any], document: Document) -> list[str]:
 def report(options: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     if options["keep"] < 1:
         raise OpsError("At least one report has to be kept", remedy="Set keep to 1 or more.")
-    taken_at = moment(options["taken_at"])
+    taken_at = written(moment(options["taken_at"]))
     previous, problem = before(options, taken_at)
     document = merge(
         options["parts"],

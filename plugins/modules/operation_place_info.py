@@ -112,6 +112,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _argspec
+from ..module_utils._clock import written
 from ..module_utils._deps import validate
 from ..module_utils._errors import run_module
 from ..module_utils._kubernetes.api import Api
@@ -145,7 +146,7 @@ def look(options: dict[str, Any]) -> dict[str, Any]:
         cluster=refuse_another_cluster(api, options["cluster"], kubeconfig),
         pod=options["ops_pod"] if by_kubectl else "",
         node=node_of_pod(api, options["namespace"], options["ops_pod"]) if by_kubectl else "",
-        credential_ends_at=ends.strftime("%Y-%m-%dT%H:%M:%SZ") if ends else "",
+        credential_ends_at=written(ends) if ends else "",
     )
     return {"changed": False, **place.to_dict()}
 

@@ -172,10 +172,11 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._clock import moment, written
 from ..module_utils._errors import OpsError, run_module
 from ..module_utils._report import operation_page, store
 from ..module_utils._report.document import canonical
-from ..module_utils._report.operation import all_findings, compose, earlier, moment, reasons, summary, written
+from ..module_utils._report.operation import all_findings, compose, earlier, reasons, summary
 from ..module_utils._report.operation_step import UNITS, spread
 
 OPERATION = re.compile(r"[a-z][a-z0-9_]*\Z")

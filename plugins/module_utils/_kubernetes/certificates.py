@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from .._clock import written
 from .._process import run
 from .._report.finding import Finding
 from .machine import read_text
@@ -58,7 +59,7 @@ def read(machine: str, path: str, pem: str, now: datetime) -> Certificate:
         machine=machine,
         path=path,
         subject=completed.stdout.partition("subject=")[2].splitlines()[0].strip(),
-        not_after=expires.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        not_after=written(expires),
         days_left=round((expires - now).total_seconds() / 86400, 1),
     )
 

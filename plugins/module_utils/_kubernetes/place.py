@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from .._clock import written
 from .._deps import declare
 from .._errors import OpsError
 
@@ -107,7 +108,7 @@ def refuse_ended(ends: datetime | None, kubeconfig: str, now: datetime) -> None:
         raise OpsError(
             "The credential of the kubeconfig has ended",
             where=kubeconfig,
-            cause=f"it was valid until {_time(ends)}, now it is {_time(now)}",
+            cause=f"it was valid until {written(ends)}, now it is {written(now)}",
             remedy="Fetch a new one: the playbook endpoint_stats.ops.kubernetes_cluster writes it, or ask whoever runs the cluster.",
         )
 
@@ -156,7 +157,3 @@ def _why_not_ready(pod: Mapping[str, Any], conditions: Mapping[str, Mapping[str,
         if condition["status"] != "True"
     ]
     return "; ".join(part for part in [f"phase {pod['status'].get('phase', 'unknown')}", *reasons, *unmet] if part)
-
-
-def _time(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

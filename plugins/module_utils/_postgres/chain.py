@@ -19,10 +19,10 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from .._clock import now
 from .._errors import OpsError
 from .._files import Wanted, sync_directory, write
 from .records import LINKS, NOTHING, Head, Kind, Records
@@ -64,10 +64,6 @@ def _appended(directory: Path, kind: Kind, backup: str, entry: Mapping[str, Any]
         head = Head(last.length + 1, _digest(line))
         write(Wanted(directory / HEAD, 0o600, (json.dumps(asdict(head), sort_keys=True) + "\n").encode()))
         return head
-
-
-def now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _links(last: Head, known_breaks: int) -> dict[str, Any]:

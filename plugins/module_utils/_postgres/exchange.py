@@ -11,13 +11,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from .._clock import now
 from .._deps import declare
 from .._errors import OpsError
 from .._progress import Progress
 from .._report.finding import Finding
 from .._tls import Credentials
 from .beside import MAINTENANCE, Beside, Catalog, Replaced, look, refuse_name
-from .chain import now
 from .connection import NoConnectionError, Server, session
 from .contents import EntryDifference
 from .side_schema import SideTable

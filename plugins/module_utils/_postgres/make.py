@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .._clock import now
 from .._errors import OpsError
 from .._files import Wanted, sync_directory, write
 from .._progress import Progress
 from .._tls import credentials
 from . import guide, manifest, properties
 from .accounts import accounts, portable
-from .chain import now
 from .content import told, told_empty
 from .dump import DUMP, ENCRYPTED_GLOBALS, GLOBALS, Dumper, sealed, size, without_restrict
 from .encryption import encrypt

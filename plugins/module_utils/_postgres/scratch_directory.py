@@ -26,6 +26,7 @@ from pathlib import Path
 from signal import SIGKILL
 from typing import Any
 
+from .._clock import written
 from .._deadline import Deadline
 from .._errors import OpsError
 from .._lock import held
@@ -98,7 +99,7 @@ def _make(directory: Path) -> None:
 
 def _tag(deadline: Deadline) -> dict[str, Any]:
     now = time.time()
-    begun = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    begun = written(datetime.fromtimestamp(now, UTC))
     return {"host": socket.gethostname(), "boot_id": _boot(), "pid": os.getpid(), "begun_at": begun, "ends_by": now + deadline.left()}
 
 

@@ -9,11 +9,11 @@ import time
 from collections.abc import Iterator
 from datetime import datetime
 
+from .._clock import now
 from .._errors import OpsError
 from .._metrics import Gauge, write_metrics
 from .._report.finding import Finding
 from .._version import VERSION
-from .chain import now
 from .forecast import RESTORES
 from .manifest import ManifestError, load
 from .repository import Repository

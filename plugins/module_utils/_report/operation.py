@@ -7,38 +7,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from .._errors import OpsError
+from .._clock import written
 from .document import SEVERITIES
 from .operation_step import LONGEST_CHARACTERS, told_step
 from .redact import clean
 from .store import reports
-from .words import moment as read_moment
-from .words import number, seconds, size
+from .words import moment, number, seconds, size
 
 SCHEMA = "endpoint_stats.operation_report"
 SCHEMA_VERSION = 1
 Verdict = Literal["succeeded", "could_not_verify", "failed"]
 _HISTORY_RUNS = 20
 _SUMMARY_FACTS = 4
-_WRITTEN: Mapping[str, Callable[[Any], str]] = {"bytes": size, "seconds": seconds, "count": number, "time": read_moment, "text": str}
+_WRITTEN: Mapping[str, Callable[[Any], str]] = {"bytes": size, "seconds": seconds, "count": number, "time": moment, "text": str}
 
 Document = dict[str, Any]
-
-
-def moment(value: str | None) -> datetime:
-    """A time of the module's options; now where none is given."""
-    try:
-        return datetime.fromisoformat(value).astimezone(UTC) if value else datetime.now(UTC)
-    except ValueError as error:
-        raise OpsError(f"{value!r} is no time", remedy="Write it as 2026-11-24T06:00:00Z.") from error
-
-
-def written(value: datetime) -> str:
-    return value.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def compose(

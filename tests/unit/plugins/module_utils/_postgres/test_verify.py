@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._clock import now
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._errors import OpsError
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import chain, encryption, files, verification_kept, verify
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import encryption, files, verification_kept, verify
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.forecast import forecast
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.opening import opened
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.repository import Repository
@@ -24,7 +25,7 @@ from tests.unit.plugins.module_utils._postgres import backups
 
 BACKUP = "20261125T211700Z"
 DAY = 86400.0
-JUST_NOW = chain.now()
+JUST_NOW = now()
 PASSED = {"at": JUST_NOW, "verdict": "passed", "level": "full", "manifest_sha256": backups.manifest().sha256, "roles_seen": True}
 
 

@@ -17,7 +17,6 @@ from ansible_collections.endpoint_stats.ops.plugins.module_utils._report.operati
     all_findings,
     compose,
     earlier,
-    moment,
     reasons,
     summary,
 )
@@ -233,9 +232,3 @@ def test_the_runs_before_are_remembered(tmp_path: Path) -> None:
 def test_what_is_no_finding_is_refused(finding: dict[str, Any]) -> None:
     with pytest.raises(OpsError, match="no finding"):
         told(step("Back up", {**DONE, "findings": [finding]}))
-
-
-def test_a_time_is_understood_or_refused() -> None:
-    assert moment("2026-11-25T22:17:00+01:00") == BEGUN
-    with pytest.raises(OpsError, match="is no time"):
-        moment("yesterday")
