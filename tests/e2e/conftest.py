@@ -107,9 +107,9 @@ def stack_lab(lab: Lab, built_stack: BuiltStack, elsewhere: Elsewhere) -> Lab:
     return lab
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def workload(lab: Lab) -> Iterator[str]:
-    """Pods, a service, a claim and an autoscaler in a namespace of their own."""
+    """Pods, a service, a claim and an autoscaler in a namespace of their own; one of them is busy as long as it lives."""
     lab.kubectl("apply", "--filename", str(MANIFEST))
     yield NAMESPACE
-    lab.kubectl("delete", "namespace", NAMESPACE)
+    lab.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
