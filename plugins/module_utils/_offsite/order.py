@@ -13,7 +13,7 @@ from .._errors import OpsError
 from .._postgres.retention import Policy
 from .._report.finding import Finding
 from .configuration import Options
-from .remote import Check
+from .difference import Check
 
 State = Literal["copied", "fetched"]
 

@@ -14,7 +14,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from .._errors import OpsError
 from .._postgres.chain import CHAIN, HEAD
@@ -23,11 +23,8 @@ from .._postgres.opening import MARKER, SCHEMA
 from .._postgres.records import Head
 from .._postgres.repository import RECORDS, Repository, is_name
 from .._postgres.selection import Selection
-from .failure import UnreachableError
+from .difference import WITHOUT_MANIFEST
 from .rclone import Rclone
-
-Check = Literal["server", "download"]
-_WITHOUT_MANIFEST = f"--exclude=/{FILE_NAME}"
 
 
 @dataclass(frozen=True)
@@ -88,33 +85,8 @@ class Remote:
 
     def upload(self, path: Path, name: str, *, again: bool = False, advance: Callable[[float], None] | None = None) -> int:
         """All files but the manifest; what is there whole is not sent twice unless `again` says so. Gives the bytes that were sent."""
-        words = ["copy", str(path), self.rclone.path(name), _WITHOUT_MANIFEST, *(["--ignore-times"] if again else [])]
+        words = ["copy", str(path), self.rclone.path(name), WITHOUT_MANIFEST, *(["--ignore-times"] if again else [])]
         return self.rclone.run(*words, advance=advance).bytes
-
-    def differing(self, path: Path, name: str, manifest: Manifest, check: Check) -> list[str]:
-        """Files of a copy that are otherwise than those here, as the other side tells its own hashes, or as they read when fetched."""
-        if check == "server" and self.rclone.kind == "crypt":
-            return self._compared("cryptcheck", path, name)
-        if check == "server" and self._has_hashes():
-            return self._compared("check", path, name)
-        return self.misread(name, manifest)
-
-    def misread(self, name: str, manifest: Manifest) -> list[str]:
-        """Files of a copy whose bytes, read back, are not those of the manifest; a connection may break once."""
-        differing: list[str] = []
-        for _attempt in range(2):
-            words = ["hashsum", "sha256", "--download", self.rclone.path(name), _WITHOUT_MANIFEST]
-            done = self.rclone.run(*words, accept=range(256))
-            found = {path: digest for digest, _spaces, path in (line.partition("  ") for line in done.stdout.splitlines())}
-            wanted = {file.path: file.sha256 for file in manifest.files}
-            differing = sorted(path for path in {*found, *wanted} if found.get(path) != wanted.get(path))
-            if not differing:
-                return []
-        if isinstance(done.failure, UnreachableError):
-            # What could not be read to its end says nothing of the copy.
-            raise done.failure
-        self.rclone.run("lsf", self.rclone.path())
-        return differing
 
     def publish(self, path: Path, name: str) -> None:
         """The manifest, read back as it arrived."""
@@ -161,21 +133,6 @@ class Remote:
         if self.text(path).encode() != content:
             remedy = "Run it again; if it stays so, look at the service."
             raise OpsError("What was sent off-site reads otherwise there", where=self.rclone.path(path), remedy=remedy)
-
-    def _compared(self, command: str, path: Path, name: str) -> list[str]:
-        words = [command, "--one-way", "--combined=-", _WITHOUT_MANIFEST, str(path), self.rclone.path(name)]
-        done = self.rclone.run(*words, accept=(0, 1))
-        found: dict[str, list[str]] = {}
-        for line in done.stdout.splitlines():
-            found.setdefault(line[:1], []).append(line[2:])
-        differing = [name for sign in "-+*" for name in found.get(sign, ())]
-        if done.failure and ("!" in found or not differing):
-            # It was not looked at, which says nothing of the copy.
-            raise done.failure
-        return sorted(differing)
-
-    def _has_hashes(self) -> bool:
-        return bool(json.loads(self.rclone.run("backend", "features", self.rclone.path()).stdout).get("Hashes"))
 
     def _refuse_foreign(self, seen: Seen) -> None:
         where = self.rclone.path()

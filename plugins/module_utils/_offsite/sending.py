@@ -12,6 +12,7 @@ from .._postgres.manifest import FILE_NAME, Manifest, ManifestError, load
 from .._postgres.repository import Repository
 from .._progress import Progress
 from .._report.finding import Finding
+from . import difference
 from .failure import DamagedError
 from .order import Order, Outcome
 from .remote import Remote, Seen
@@ -55,11 +56,11 @@ class Sending:
             progress.phase("copy", manifest.bytes, "bytes")
             self.outcome.transferred_bytes += remote.upload(path, backup, advance=progress.advance)
             progress.phase("check")
-            differing = remote.differing(path, backup, manifest, self.order.check)
+            differing = difference.differing(remote.rclone, path, backup, manifest, self.order.check)
             if differing:
                 # What an interrupted run has left, or somebody has changed since, under the size and time it had.
                 self.outcome.transferred_bytes += remote.upload(path, backup, again=True)
-                differing = remote.differing(path, backup, manifest, self.order.check)
+                differing = difference.differing(remote.rclone, path, backup, manifest, self.order.check)
             if differing:
                 self._copy_damaged(backup, differing)
                 return
@@ -76,10 +77,10 @@ class Sending:
             differing = [FILE_NAME] if manifest is None else self._sizes(seen, backup, manifest)
             path = self.repository.path(backup)
             if manifest and not differing and self.order.check == "download":
-                differing = self.remote.misread(backup, manifest)
+                differing = difference.misread(self.remote.rclone, backup, manifest)
             elif manifest and not differing and path.is_dir():
                 with self.repository.reading(backup):
-                    differing = self.remote.differing(path, backup, manifest, "server")
+                    differing = difference.differing(self.remote.rclone, path, backup, manifest, "server")
             self.outcome.checked.append(backup)
             if differing:
                 self._copy_damaged(backup, differing)
