@@ -11,7 +11,7 @@ import sys
 from types import FrameType
 from typing import Any, NoReturn
 
-from lab import labs, servers
+from lab import labs, servers, state
 from lab.errors import LabError
 from lab.progress import Progress, table
 
@@ -68,7 +68,7 @@ def _run(options: argparse.Namespace, progress: Progress) -> None:
     if options.command != "status":
         print(f"\n{progress.summary()}")
     if options.command in {"up", "status"}:
-        found = labs.status(name)
+        found = state.status(name)
         as_json = options.command == "status" and options.json
         print(json.dumps(found, indent=2) if as_json else f"\n{render(found)}\n\ninventory: {found['inventory']}")
 

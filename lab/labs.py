@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import re
 import shutil
-from typing import Any
 
 from lab import (
     artifacts,
@@ -28,8 +27,9 @@ from lab import (
 from lab.errors import LabError
 from lab.machines import Machine
 from lab.paths import LabPaths
-from lab.podman import MACHINE_LABEL, containers, podman, volumes
+from lab.podman import containers, podman, volumes
 from lab.progress import Progress
+from lab.state import existing
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,19}")
 _STOP_SECONDS = 30
@@ -41,12 +41,6 @@ def checked_name(name: str) -> str:
         cause = "a name is a lower-case letter and then up to 19 lower-case letters, digits or hyphens"
         raise LabError(f"lab {name}", cause, "choose another --name")
     return name
-
-
-def existing(name: str) -> list[Machine]:
-    """The machines of a lab, running or not."""
-    labels = [container["Labels"].get(MACHINE_LABEL) for container in containers(name)]
-    return sorted((Machine.parse(name, label) for label in labels if label), key=lambda machine: machine.number)
 
 
 def make_artifacts(progress: Progress) -> catalog.Catalog:
@@ -176,32 +170,3 @@ def remove_machine(name: str, machine_name: str, progress: Progress) -> None:
             ssh.forget(LabPaths.of(name), net.address(machine.number))
             left = [other for other in present if other != machine]
             inventory.write_hosts(LabPaths.of(name), inventory.hosts(LabPaths.of(name), net, left))
-
-
-def status(name: str) -> dict[str, Any]:
-    """What there is of a lab."""
-    net = network.find(name)
-    states = {container["Names"][0]: container["State"] for container in containers(name)}
-    present = existing(name)
-    return {
-        "name": name,
-        "exists": net is not None,
-        "subnet": str(net.subnet) if net else None,
-        "registry": net.registry if net else None,
-        "files": net.files if net else None,
-        "images": net.images if net else None,
-        "inventory": str(LabPaths.of(name).inventory),
-        "cgroup_version": host.cgroup_version(),
-        "servers": [{"name": server, "state": states.get(f"endpoint-stats-{name}-{server}", "missing")} for server in servers.SERVERS],
-        "machines": [
-            {
-                "name": machine.name,
-                "group": machine.group,
-                "container": machine.container,
-                "state": states[machine.container],
-                "address": net.address(machine.number) if net else None,
-                "pod_subnet": machine.pod_subnet,
-            }
-            for machine in present
-        ],
-    }
