@@ -150,8 +150,10 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._deps import validate
 from ..module_utils._errors import run_module
+from ..module_utils._postgres.administrator import Administrator
 from ..module_utils._postgres.connection import Server
-from ..module_utils._postgres.settle import Administrator, Step, identities, load_files, settle
+from ..module_utils._postgres.loaded_files import load_files
+from ..module_utils._postgres.settle import Step, identities, settle
 
 
 def work(module: AnsibleModule) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from .foreign_source import PLAIN, TAR, Source
 from .load import SCRIPT_OPTIONS, Loader
 from .scratch import timeout
 from .scratch_place import NoScratchError
-from .snapshot import TABLES
+from .table_locks import TABLES
 from .verified import Rows
 
 with declare("psycopg", minimum="3.1"):

@@ -12,7 +12,7 @@ from typing import Any
 from .._deps import declare
 from .._errors import OpsError
 from .connection import NoConnectionError
-from .snapshot import TABLES
+from .table_locks import TABLES
 
 with declare("psycopg", minimum="3.1"):
     import psycopg

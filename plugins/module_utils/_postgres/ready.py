@@ -22,7 +22,7 @@ from .opening import opened
 from .programs import Programs, found
 from .repository import Repository
 from .selection import WHOLE, Selection
-from .snapshot import TABLES
+from .table_locks import TABLES
 from .torn import refuse_torn
 
 _OLDEST_MAJOR = 15

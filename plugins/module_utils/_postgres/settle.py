@@ -1,7 +1,7 @@
 # Copyright: Endpoint Statistics Operations contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Roles, databases, rights and loaded files as they should be.
+"""Roles, databases and rights as they should be.
 
 The wanted state is SQL that may be run any number of times. It runs in a transaction between two looks at the catalogs; where both
 looks see the same, or only a prediction is asked for, the transaction is undone.
@@ -9,42 +9,26 @@ looks see the same, or only a prediction is asked for, the transaction is undone
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import re
-import time
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any
 
 from .._deps import declare
 from .._errors import OpsError
-from .._tls import Credentials
-from .connection import NoConnectionError, Server, session
+from .administrator import Administrator, Outcome
+from .verifier import verifier
 
 with declare("psycopg", minimum="3.1"):
     import psycopg
     import psycopg.sql
 
-_ITERATIONS = 4096
-_NOT_AUTHENTICATED = "28P01"
-_POLL_SECONDS = 1.0
-_NEEDS_RESTART = "setting could not be applied"
 _VERIFIER = re.compile(r"\{verifier:([a-z_]+)\}")
-
-_SYSTEM_SETTINGS = (
-    "SELECT name, coalesce(setting, '') AS setting FROM pg_file_settings WHERE sourcefile LIKE '%/postgresql.auto.conf' ORDER BY 1"
-)
 # Another cluster, another database of the same name, or the same one recovered to an earlier moment: each has another identity.
 _IDENTITIES = (
     "SELECT datname, format('%%s/%%s/%%s', c.system_identifier, p.timeline_id, oid) AS identity"
     " FROM pg_database, pg_control_system() AS c, pg_control_checkpoint() AS p WHERE datname = ANY(%s)"
 )
-_PENDING = "SELECT name FROM pg_settings WHERE pending_restart ORDER BY 1"
-_FILE = "SELECT encode(sha256(pg_read_binary_file(%s)), 'hex') AS sha256, (pg_stat_file(%s)).modification > pg_conf_load_time() AS newer"
-_MISTAKES = "SELECT coalesce(name, sourcefile) AS name, error FROM pg_file_settings WHERE error IS NOT NULL AND NOT applied ORDER BY 1"
 
 
 @dataclass(frozen=True)
@@ -55,58 +39,6 @@ class Step:
     observe: str
     statements: Sequence[str]
     owner: str = ""
-
-
-@dataclass
-class Outcome:
-    """What changed, as lines before and after."""
-
-    before: list[str] = field(default_factory=list)
-    after: list[str] = field(default_factory=list)
-    pending_restart: list[str] = field(default_factory=list)
-
-    @property
-    def changed(self) -> bool:
-        return self.before != self.after
-
-    def differ(self, where: str, before: Sequence[str], after: Sequence[str]) -> None:
-        self.before += [f"{where}: {line}" for line in before if line not in after]
-        self.after += [f"{where}: {line}" for line in after if line not in before]
-
-
-@dataclass
-class Administrator:
-    """The superuser of a server. Where its password is being changed, the server may still know the former one."""
-
-    server: Server
-    user: str
-    passwords: Sequence[str]
-
-    def session(self, database: str) -> AbstractContextManager[Any]:
-        return session(replace(self.server, database=database), Credentials(self.user, self.passwords[0]))
-
-    def choose(self, database: str) -> None:
-        """Keep the password that works."""
-        for password in self.passwords:
-            try:
-                with session(replace(self.server, database=database), Credentials(self.user, password)):
-                    self.passwords = [password]
-                    return
-            except NoConnectionError as error:
-                if error.details.get("sqlstate") != _NOT_AUTHENTICATED or password == self.passwords[-1]:
-                    raise
-
-
-def verifier(role: str, password: str) -> str:
-    """What PostgreSQL keeps of a password (RFC 5803). The salt follows from both, so that the same password gives the same text,
-    and the password itself is never part of a statement that a server may log."""
-    secret = password.encode()
-    salt = hmac.digest(secret, f"endpoint-stats/{role}".encode(), "sha256")[:16]
-    salted = hashlib.pbkdf2_hmac("sha256", secret, salt, _ITERATIONS)
-    stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
-    served = hmac.digest(salted, b"Server Key", "sha256")
-    texts = [base64.b64encode(part).decode() for part in (salt, stored, served)]
-    return f"SCRAM-SHA-256${_ITERATIONS}:{texts[0]}${texts[1]}:{texts[2]}"
 
 
 def settle(administrator: Administrator, steps: Sequence[Step], passwords: Mapping[str, str], *, check: bool) -> Outcome:
@@ -142,43 +74,6 @@ def identities(administrator: Administrator, steps: Sequence[Step]) -> dict[str,
     with administrator.session(steps[0].database) as connection:
         found = connection.execute(_IDENTITIES, ([step.database for step in steps],)).fetchall()
         return {row["datname"]: row["identity"] for row in found}
-
-
-def load_files(administrator: Administrator, files: Mapping[str, str], outcome: Outcome, *, wait_seconds: int, check: bool) -> None:
-    """Wait until the server's files are the wanted ones, and have it load what is newer than what it loaded."""
-    with administrator.session("postgres") as connection:
-        strange = {row["name"]: row["setting"] for row in connection.execute(_SYSTEM_SETTINGS).fetchall()}
-        outcome.differ("ALTER SYSTEM", [f"{name} = {value}" for name, value in strange.items()], [])
-        stale = _awaited(connection, files, 0 if check else wait_seconds)
-        if stale:
-            outcome.differ("loaded files", [], stale)
-        if check:
-            return
-        if strange:
-            connection.execute("ALTER SYSTEM RESET ALL")
-        if strange or stale:
-            connection.execute("SELECT pg_reload_conf()")
-        mistakes = [f"{row['name']}: {row['error']}" for row in connection.execute(_MISTAKES).fetchall() if row["error"] != _NEEDS_RESTART]
-        if mistakes:
-            remedy = "Correct app_stack_postgresql_settings."
-            raise OpsError(
-                "PostgreSQL does not accept its settings", where=administrator.server.address, cause="; ".join(mistakes), remedy=remedy
-            )
-        outcome.pending_restart = [row["name"] for row in connection.execute(_PENDING).fetchall()]
-
-
-def _awaited(connection: Any, files: Mapping[str, str], wait_seconds: int) -> list[str]:
-    """Files that the server has not loaded yet, once they are the wanted ones."""
-    until = time.monotonic() + wait_seconds
-    while True:
-        found = {path: connection.execute(_FILE, (path, path)).fetchone() for path in files}
-        other = [path for path, row in found.items() if row["sha256"] != files[path]]
-        if not other or not wait_seconds:
-            return sorted({*other, *(path for path, row in found.items() if row["newer"])})
-        if time.monotonic() > until:
-            remedy = "kubelet updates mounted files within two minutes; see whether its node is well, or delete the pod."
-            raise OpsError("The server does not have its new files yet", cause=", ".join(other), remedy=remedy)
-        time.sleep(_POLL_SECONDS)
 
 
 def _database_is_there(administrator: Administrator, maintenance: str, step: Step, outcome: Outcome, *, check: bool) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._deps import declare
-from .snapshot import TABLES
+from .table_locks import TABLES
 
 with declare("psycopg", minimum="3.1"):
     import psycopg

@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.settle import Outcome, verifier
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.administrator import Outcome
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.verifier import verifier
 
 
 def test_a_verifier_has_the_form_postgresql_keeps() -> None:
