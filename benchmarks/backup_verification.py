@@ -5,25 +5,21 @@
 from __future__ import annotations
 
 import os
-import statistics
 import subprocess
 import tempfile
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import manifest, scratch, scratch_place
 
+from benchmarks.bench import Bench, Clock, server
 from benchmarks.claims import Claim, Measured
 from tests.integration.app import servers
-from tests.integration.modules import Running
 from tests.integration.postgres import support
-from tests.integration.postgres.support import Place
 
 _SIZE = 3_000_000
 _JOBS = 2
@@ -50,66 +46,9 @@ ANALYZE;
 """
 
 
-@dataclass
-class _Clock:
-    """Seconds of each thing that is measured, round by round, and the most memory that ours took."""
-
-    seconds: dict[str, list[float]] = field(default_factory=dict)
-    memory_mib: float = 0.0
-
-    def time(self, name: str, work: Callable[[], Any]) -> Any:
-        begun = time.monotonic()
-        done = work()
-        self.seconds.setdefault(name, []).append(time.monotonic() - begun)
-        print(f"{name}: {self.seconds[name][-1]:.2f} s", flush=True)
-        return done
-
-    def median(self, name: str) -> float:
-        return statistics.median(self.seconds[name])
-
-    def watch(self, running: Running) -> None:
-        """The most memory it has had, as long as it lives."""
-        status = Path(f"/proc/{running.process.pid}/status")
-        while running.process.poll() is None:
-            for line in status.read_text().splitlines() if status.exists() else ():
-                if line.startswith("VmHWM:"):
-                    self.memory_mib = max(self.memory_mib, int(line.split()[1]) / 1024)
-            time.sleep(0.05)
-
-
 @dataclass(frozen=True)
-class _Bench:
-    place: Place
-    room: Path
-    clock: _Clock
-
-    def module(self, name: str, module: str, **options: Any) -> dict[str, Any]:
-        """One of ours, from the start of its process to its end."""
-
-        def run() -> dict[str, Any]:
-            running = self.place.start(module, {"database": _NAME, "directory": str(self.room / "backups"), **options})
-            watcher = threading.Thread(target=self.clock.watch, args=[running])
-            watcher.start()
-            outcome = running.outcome()
-            watcher.join()
-            return self.place.good(outcome).result
-
-        result: dict[str, Any] = self.clock.time(name, run)
-        return result
-
-    def program(self, name: str, argv: list[str], where: Path | None = None) -> None:
-        """A baseline; C(where) is the directory of another server than the one with the rows."""
-        known = {
-            "PGHOST": str(where or self.place.directory / "postgresql"),
-            "PGPORT": "5432" if where else str(self.place.postgresql.port),
-        }
-        environment = {**os.environ, **known, "PGUSER": "admin"}
-        command = [str(servers.BINARIES / argv[0]), *argv[1:]]
-        work = partial(subprocess.run, command, check=True, env=environment, stdout=subprocess.DEVNULL)
-        if name:
-            self.clock.time(name, work)
-        else:
-            work()
+class _Backups(Bench):
+    """Backups of the database, and what everybody has instead."""
 
     def hashes(self, query: str) -> None:
         """What our sums of the content cost, beside the sums of PostgreSQL's own hash of a row, which sees less."""
@@ -133,12 +72,12 @@ class _Bench:
         print(f"  {made['seconds']}", flush=True)
         self.hashes(next(table.query for table in manifest.load(Path(made["backup_path"])).tables if table.name == "requests"))
         self.checksum(made)
-        for server in (default, profile):
+        for where in (default, profile):
             for argv in (
                 ["psql", "--quiet", "--command=SET client_min_messages = error", f"--command=DROP DATABASE IF EXISTS {_NAME}", "postgres"],
                 ["createdb", _NAME],
             ):
-                self.program("", argv, server)
+                self.program("", argv, where)
         self.program("psql", ["psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", f"--file={plain}", _NAME], default)
         for level in ("data", "constraints"):
             self.verify(level)
@@ -152,28 +91,9 @@ class _Bench:
         print(f"  {result['seconds']}", flush=True)
 
 
-@contextmanager
-def _server(directory: Path, settings: dict[str, str]) -> Iterator[Path]:
-    """A server with these settings, reached by its socket."""
-    directory.mkdir()
-    support.own(directory)
-    account: dict[str, Any] = {"user": support.ACCOUNT, "group": support.ACCOUNT, "extra_groups": ()} if os.geteuid() == 0 else {}
-    argv = [str(servers.BINARIES / "initdb"), f"--pgdata={directory / 'data'}", "--username=admin", "--auth=trust", "--locale=C.UTF-8"]
-    subprocess.run([*argv, "--no-sync"], check=True, capture_output=True, cwd=directory, **account)
-    known = {"listen_addresses": "", "unix_socket_directories": str(directory), "port": "5432", **settings}
-    command = [str(servers.BINARIES / "postgres"), "-D", str(directory / "data"), *(f"--{key}={value}" for key, value in known.items())]
-    with (directory / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log, cwd=directory, **account) as process:
-        ready = ["pg_isready", "--quiet", f"--host={directory}", "--port=5432"]
-        servers.wait_until(lambda: subprocess.run([str(servers.BINARIES / ready[0]), *ready[1:]], check=False).returncode == 0, "server")
-        try:
-            yield directory
-        finally:
-            process.terminate()
-
-
 def measured(size: int, rounds: int) -> Measured:
     """All claims on a table of so many requests."""
-    size, clock = size or _SIZE, _Clock()
+    size, clock = size or _SIZE, Clock()
     with support.place() as place, place.room() as room, ExitStack() as cleanup:
         support.credentials(place.directory / "admin", "admin")
         place.postgresql.sql(f"ALTER ROLE admin PASSWORD '{servers.PASSWORD.replace(chr(39), 2 * chr(39))}'", "postgres")
@@ -184,9 +104,9 @@ def measured(size: int, rounds: int) -> Measured:
         beside = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="bench-", dir=scratch_place.place("", needs).parent)))
         beside.chmod(0o755)
         profile = scratch.settings(beside / "profile", needs, scratch_place.available_memory())
-        default = cleanup.enter_context(_server(room / "default", {}))
-        fast = cleanup.enter_context(_server(beside / "profile", profile))
-        bench, plain, directory = _Bench(place, room, clock), room / "dump.sql", room / "directory"
+        default = cleanup.enter_context(server(room / "default", {}))
+        fast = cleanup.enter_context(server(beside / "profile", profile))
+        bench, plain, directory = _Backups(place, room, clock, _NAME), room / "dump.sql", room / "directory"
         bench.program("", ["pg_dump", "--format=directory", "--compress=0", f"--jobs={_JOBS}", f"--file={directory}", _NAME])
         # What the modules import is compiled once.
         warm = {"database": _NAME, "directory": str(room / "backups")}
@@ -211,7 +131,7 @@ def _conditions(size: int, bytes_of_all: int, rounds: int) -> list[str]:
     ]
 
 
-def _claims(clock: _Clock, sizes: tuple[float, float]) -> Iterator[Claim]:
+def _claims(clock: Clock, sizes: tuple[float, float]) -> Iterator[Claim]:
     for level, goal in _LEVELS.items():
         yield Claim(f"verification, level {level}", "psql with a plain dump", clock.median("psql"), clock.median(level), "s", goal)
     yield Claim("verification, level full", f"pg_restore, {_JOBS} jobs", clock.median("pg_restore"), clock.median("full"), "s", 0.95)
