@@ -21,9 +21,10 @@ from typing import Any
 from .._errors import OpsError
 
 # Of a connection string, and of the server's end of the session.
-CLIENT = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+# Who waits is asked for; what was sent and nobody has acknowledged is another matter, which the kernel would try for a quarter of an hour.
+CLIENT = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
 SERVER = (
-    "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
+    "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3 -c tcp_user_timeout=60s"
     # A statement does not go on for somebody who is gone.
     " -c client_connection_check_interval=5s"
 )

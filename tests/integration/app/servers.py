@@ -76,11 +76,12 @@ def wait_until(question: Callable[[], Answer], what: str, seconds: float = 15) -
     return answer
 
 
-def certificate(directory: Path, address: str = "127.0.0.1") -> None:
-    """A key and a certificate that is its own authority."""
+def certificate(directory: Path, *addresses: str) -> None:
+    """A key and a certificate that is its own authority, of loopback where no address is named."""
+    names = ",".join(f"IP:{address}" for address in addresses or ("127.0.0.1",))
     curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
     files = ["-keyout", str(directory / "tls.key"), "-out", str(directory / "tls.crt")]
-    argv = ["openssl", "req", "-x509", *curve, *files, "-days", "2", "-subj", "/CN=stores", "-addext", f"subjectAltName=IP:{address}"]
+    argv = ["openssl", "req", "-x509", *curve, *files, "-days", "2", "-subj", "/CN=stores", "-addext", f"subjectAltName={names}"]
     subprocess.run(argv, check=True, capture_output=True)
 
 
@@ -105,6 +106,8 @@ class Process:
     stopped_by = signal.SIGTERM
     start_seconds: float = 15
     host = "127.0.0.1"
+    # What it is begun by, as where it has a network of its own.
+    enter: Sequence[str] = ()
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -120,7 +123,7 @@ class Process:
 
     def start(self) -> None:
         # Once: it writes the files that the server reads.
-        argv = self.argv()
+        argv = [*self.enter, *self.argv()]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **self.options())
         wait_until(self.is_ready, f"answer of {argv[0]}: {self.log}", self.start_seconds)
@@ -155,8 +158,9 @@ class PostgreSQL(Process):
     stopped_by = signal.SIGINT
     binaries = BINARIES
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, host: str = Process.host, enter: Sequence[str] = ()) -> None:
         super().__init__(directory)
+        self.host, self.enter = host, enter
         self.data = directory / "data"
         self._user: dict[str, Any] = (
             {"user": _ACCOUNT, "group": pwd.getpwnam(_ACCOUNT).pw_gid, "extra_groups": ()} if os.geteuid() == 0 else {}
@@ -167,12 +171,12 @@ class PostgreSQL(Process):
         argv = ["initdb", f"--pgdata={self.data}", "--username=admin", "--auth=trust", "--locale=C.UTF-8", "--no-sync"]
         subprocess.run([str(self.binaries / argv[0]), *argv[1:]], check=True, capture_output=True, cwd=directory, **self._user)
         # The superuser of the tests comes by the socket; everybody else needs a password.
-        self.data.joinpath("pg_hba.conf").write_text("local all admin trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n")
+        self.data.joinpath("pg_hba.conf").write_text("local all admin trust\nhostssl all all samenet scram-sha-256\n")
 
     def argv(self) -> list[str]:
         settings = {
             "port": self.port,
-            "listen_addresses": "127.0.0.1",
+            "listen_addresses": self.host,
             "unix_socket_directories": self.directory,
             "fsync": "off",
             "max_prepared_transactions": 2,
@@ -184,7 +188,8 @@ class PostgreSQL(Process):
         return [str(self.binaries / "postgres"), "-D", str(self.data), *(f"--{name}={value}" for name, value in settings.items())]
 
     def options(self) -> dict[str, Any]:
-        return {**self._user, "cwd": self.directory}
+        # Who enters another network is root until then.
+        return {**({} if self.enter else self._user), "cwd": self.directory}
 
     def is_ready(self) -> bool:
         return (
@@ -344,8 +349,8 @@ class Stack:
 
 
 @contextlib.contextmanager
-def stack() -> Iterator[Stack]:
-    """Both stores running, and an empty database."""
+def stack(host: str = Process.host, enter: Sequence[str] = ()) -> Iterator[Stack]:
+    """Both stores running, and an empty database; PostgreSQL at another address where one is given."""
     install()
     with tempfile.TemporaryDirectory(prefix="endpoint-stats-") as temporary, contextlib.ExitStack() as cleanup:
         root = Path(temporary)
@@ -355,11 +360,11 @@ def stack() -> Iterator[Stack]:
         for account in ("owner", "api"):
             (root / account / "username").write_text(account)
             (root / account / "password").write_text(PASSWORD + "\n", encoding="utf-8")
-        certificate(root)
+        certificate(root, *{Process.host, host})
         for store in ("postgresql", "redis"):
             for name in ("tls.crt", "tls.key"):
                 shutil.copy(root / name, root / store)
-        made = Stack(root, PostgreSQL(root / "postgresql"), Redis(root / "redis"))
+        made = Stack(root, PostgreSQL(root / "postgresql", host, enter), Redis(root / "redis"))
         for server in (made.postgresql, made.redis):
             server.start()
             cleanup.callback(server.end)
@@ -368,7 +373,7 @@ def stack() -> Iterator[Stack]:
             "LC_ALL": "C.UTF-8",
             "PYTHONPATH": str(SOURCE),
             "PYTHONDONTWRITEBYTECODE": "1",
-            "ENDPOINT_STATS_DATABASE_HOST": "127.0.0.1",
+            "ENDPOINT_STATS_DATABASE_HOST": host,
             "ENDPOINT_STATS_DATABASE_PORT": str(made.postgresql.port),
             "ENDPOINT_STATS_DATABASE_CREDENTIALS_DIR": str(root / "api"),
             "ENDPOINT_STATS_CA_FILE": str(root / "tls.crt"),

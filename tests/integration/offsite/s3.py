@@ -13,6 +13,7 @@ import os
 import shutil
 import ssl
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -53,9 +54,9 @@ def program() -> Path:
 class S3(servers.Process):
     """One service with an account, on loopback or another address of this host; buckets are directories below C(buckets)."""
 
-    def __init__(self, directory: Path, host: str = servers.Process.host) -> None:
+    def __init__(self, directory: Path, host: str = servers.Process.host, enter: Sequence[str] = ()) -> None:
         super().__init__(directory)
-        self.host = host
+        self.host, self.enter = host, enter
         self.buckets = directory / "buckets"
         for path in (self.buckets, directory / "versions"):
             path.mkdir(exist_ok=True)

@@ -20,13 +20,16 @@ _AT_ONCE = struct.pack("ii", 1, 0)
 
 @dataclass
 class Network:
-    """Connections to its port go to the server's; C(sent) are the bytes that clients have sent through it."""
+    """Connections to its port go to the server's; C(sent) and C(received) are the bytes that clients have sent and got through it."""
 
     target: int
     port: int = 0
     sent: int = 0
+    received: int = 0
+    held: threading.Event = field(default_factory=threading.Event)
     _how: How | None = None
     _limit: tuple[int, How] | None = None
+    _hold: int = 0
     _moving: threading.Event = field(default_factory=threading.Event)
     _open: set[socket.socket] = field(default_factory=set)
     _threads: list[threading.Thread] = field(default_factory=list)
@@ -43,6 +46,14 @@ class Network:
     def cut_after(self, number: int, how: How) -> None:
         """When clients have sent so many more bytes."""
         self._limit = (self.sent + number, how)
+
+    def hold_after(self, number: int) -> None:
+        """When clients have got so many more bytes everything stands still, until it may go on."""
+        self._hold = self.received + number
+
+    def go_on(self) -> None:
+        """What was held comes through."""
+        self._moving.set()
 
     def mend(self, target: int | None = None) -> None:
         """What was cut is gone, and newcomers come through, also to another server."""
@@ -106,6 +117,12 @@ class Network:
                     if limit and self.sent >= limit[0]:
                         self._limit = None
                         self.cut(limit[1])
+                else:
+                    self.received += len(data)
+                    if self._hold and self.received >= self._hold:
+                        self._hold = 0
+                        self._moving.clear()
+                        self.held.set()
                 self._moving.wait()
                 target.sendall(data)
             target.shutdown(socket.SHUT_WR)

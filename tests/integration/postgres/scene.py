@@ -81,7 +81,7 @@ class Scene:
     @contextlib.contextmanager
     def client(self, role: str, database: str = DATABASE, application: str = "psql") -> Iterator[subprocess.Popen[str]]:
         """A session with an open transaction."""
-        where = f"host=127.0.0.1 port={self.place.postgresql.port} user={role} dbname={database} sslmode=require"
+        where = f"host={self.place.postgresql.host} port={self.place.postgresql.port} user={role} dbname={database} sslmode=require"
         remote = [str(servers.BINARIES / "psql"), "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", where]
         argv = self.place.postgresql.psql(database) if role == "admin" else remote
         environment = {**os.environ, "PGPASSWORD": servers.PASSWORD, "PGAPPNAME": application}

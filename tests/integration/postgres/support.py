@@ -10,7 +10,7 @@ import os
 import pwd
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,7 @@ class Place:
 
     def options(self, role: str, **changes: Any) -> dict[str, Any]:
         """How a role reaches the server."""
-        known = {"host": "127.0.0.1", "port": self.postgresql.port, "credentials_dir": str(self.directory / role)}
+        known = {"host": self.postgresql.host, "port": self.postgresql.port, "credentials_dir": str(self.directory / role)}
         return {**known, "ca_file": str(self.directory / "tls.crt"), **changes}
 
     def start(
@@ -149,9 +149,9 @@ class Place:
 
 
 @contextlib.contextmanager
-def place() -> Iterator[Place]:
+def place(host: str = servers.Process.host, enter: Sequence[str] = ()) -> Iterator[Place]:
     """The server with its database, and credentials for each role."""
-    with servers.stack() as stack:
+    with servers.stack(host, enter) as stack:
         made = Place(stack)
         roles = yaml.safe_load((_ROLE / "vars" / "main" / "database.yml").read_text())["_app_stack_database_roles"]
         for role in roles:

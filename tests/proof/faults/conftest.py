@@ -23,9 +23,14 @@ ANALYZE payload;
 """
 
 
+def filled(place: support.Place) -> support.Place:
+    """It, with a table that takes a while."""
+    place.postgresql.sql(_PAYLOAD, support.MIGRATED)
+    place.create_database()
+    return place
+
+
 @pytest.fixture(scope="session")
 def place() -> Iterator[support.Place]:
     with support.place() as made:
-        made.postgresql.sql(_PAYLOAD, support.MIGRATED)
-        made.create_database()
-        yield made
+        yield filled(made)

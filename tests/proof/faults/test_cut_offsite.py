@@ -61,7 +61,7 @@ RCLONE: list[tuple[str, deaths.How]] = [
     *((command, "at once") for command in ("lsjson", "copyto", "cat", "copy", "check", "delete")),
     *((command, "at its end") for command in ("copyto", "copy")),
 ]
-_OPTIONS: dict[str, Any] = {"backup": "all", "retention": {"last": 2}, "idle_timeout_seconds": 2}
+OPTIONS: dict[str, Any] = {"backup": "all", "retention": {"last": 2}, "idle_timeout_seconds": 2}
 # What is only done where it is wanted.
 _WANTED = {"before it looks at older ones": {"recheck": True}, "before the probe": {"expect_immutable": True}}
 _BUSY = b'<?xml version="1.0"?><Error><Code>ServiceUnavailable</Code><Message>Reduce your request rate.</Message></Error>'
@@ -160,7 +160,7 @@ class Copies:
             for path, data in files(place.backups / name).items()
             if path != "manifest.json" and not (place.there / name / path).exists()
         }
-        result = place.good(**{**_OPTIONS, **options})
+        result = place.good(**{**OPTIONS, **options})
         assert result["transferred_bytes"] == sum(lacking.values())
         assert set(self.whole()) == {*place.names}
         for name in place.names:
@@ -173,6 +173,12 @@ class Copies:
 
 @pytest.fixture
 def copies(elsewhere: Elsewhere, line: Line) -> Copies:
+    """On the way that can be cut."""
+    return begun(elsewhere)
+
+
+def begun(elsewhere: Elsewhere) -> Copies:
+    """One copy is there, one lacks, and one may go."""
     elsewhere.more(2)
     oldest, older, newest = elsewhere.names
     aside = elsewhere.room / newest
@@ -188,7 +194,7 @@ def copies(elsewhere: Elsewhere, line: Line) -> Copies:
 def test_a_copy_is_cut_off(copies: Copies, line: Line, phase: str, how: How) -> None:
     """A finding; nothing is deleted here, and the next run goes on."""
     elsewhere, metrics = copies.elsewhere, copies.elsewhere.room / "offsite.prom"
-    options = elsewhere.options(**_OPTIONS, **_WANTED.get(phase, {}), metrics_path=str(metrics))
+    options = elsewhere.options(**OPTIONS, **_WANTED.get(phase, {}), metrics_path=str(metrics))
     with COPY[phase](elsewhere.room) as stopped:
         running = elsewhere.place.start("backup_offsite", options, code=stopped.code)
         stopped.wait()
@@ -211,7 +217,7 @@ def test_a_copy_is_cut_off_in_the_middle_of_a_file(copies: Copies, line: Line, h
     elsewhere = copies.elsewhere
     newest = elsewhere.names[-1]
     with COPY["before it sends"](elsewhere.room) as stopped:
-        running = elsewhere.place.start("backup_offsite", elsewhere.options(**_OPTIONS), code=stopped.code)
+        running = elsewhere.place.start("backup_offsite", elsewhere.options(**OPTIONS), code=stopped.code)
         stopped.wait()
         line.network.cut_after(300_000, how)
         stopped.open(9)
@@ -225,7 +231,7 @@ def test_a_copy_is_cut_off_in_the_middle_of_a_file(copies: Copies, line: Line, h
 @pytest.mark.parametrize("phase", COPY)
 def test_a_copy_is_killed(copies: Copies, phase: str) -> None:
     elsewhere = copies.elsewhere
-    options = elsewhere.options(**_OPTIONS, **_WANTED.get(phase, {}))
+    options = elsewhere.options(**OPTIONS, **_WANTED.get(phase, {}))
     with COPY[phase](elsewhere.room) as stopped:
         running = elsewhere.place.start("backup_offsite", options, code=stopped.code)
         stopped.wait()
@@ -239,7 +245,7 @@ def test_a_copy_is_killed(copies: Copies, phase: str) -> None:
 def test_rclone_is_killed(copies: Copies, command: str, how: deaths.How) -> None:
     elsewhere = copies.elsewhere
     programs = deaths.dying(elsewhere.room, "rclone", how, f" {command} ")
-    outcome = elsewhere.run(programs=programs, **_OPTIONS)
+    outcome = elsewhere.run(programs=programs, **OPTIONS)
     aftermath.explained(outcome, f"rclone {command} was killed", "SIGKILL", "archive:")
     copies.whole()
     assert copies.completed()["reachable"]
@@ -247,7 +253,7 @@ def test_rclone_is_killed(copies: Copies, command: str, how: deaths.How) -> None
 
 @pytest.mark.parametrize(("phase", "how"), FETCH_CUTS)
 def test_a_fetch_is_cut_off(copies: Copies, line: Line, phase: str, how: How) -> None:
-    with _fetching(copies) as (target, options):
+    with fetching(copies) as (target, options):
         with FETCH[phase](copies.elsewhere.room) as stopped:
             running = copies.elsewhere.place.start("backup_offsite", options, code=stopped.code)
             stopped.wait()
@@ -256,29 +262,29 @@ def test_a_fetch_is_cut_off(copies: Copies, line: Line, phase: str, how: How) ->
             outcome = aftermath.ended(running)
         aftermath.explained(outcome, "The off-site does not answer", "archive:")
         line.mend()
-        assert _fetched(copies, target, options)["records_copied"] is (phase != "before it fetches")
+        assert fetched(copies, target, options)["records_copied"] is (phase != "before it fetches")
 
 
 @pytest.mark.parametrize("phase", KILLED_FETCH)
 def test_a_fetch_is_killed(copies: Copies, phase: str) -> None:
-    with _fetching(copies) as (target, options):
+    with fetching(copies) as (target, options):
         with KILLED_FETCH[phase](copies.elsewhere.room) as stopped:
             running = copies.elsewhere.place.start("backup_offsite", options, code=stopped.code)
             stopped.wait()
             running.kill()
             copies.elsewhere.place.await_nobody("backup", copies.elsewhere.room)
-        assert _fetched(copies, target, options)["backup"] == copies.elsewhere.names[-1]
+        assert fetched(copies, target, options)["backup"] == copies.elsewhere.names[-1]
 
 
 @contextlib.contextmanager
-def _fetching(copies: Copies) -> Iterator[tuple[Path, dict[str, Any]]]:
+def fetching(copies: Copies) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Everything there is elsewhere; the directory is gone."""
     assert copies.completed()["reachable"]
     target = copies.elsewhere.room / "fetched"
     yield target, copies.elsewhere.options(state="fetched", directory=str(target))
 
 
-def _fetched(copies: Copies, target: Path, options: dict[str, Any]) -> dict[str, Any]:
+def fetched(copies: Copies, target: Path, options: dict[str, Any]) -> dict[str, Any]:
     """The backup with its records, as if nothing had been in the way."""
     elsewhere, newest = copies.elsewhere, copies.elsewhere.names[-1]
     assert not [path for path in target.glob("2*") if files(path) != files(elsewhere.backups / path.name)]
