@@ -92,6 +92,7 @@ class Plan:
 
 
 def planned(connection: Any, server: Server, task: Task) -> Plan:
+    """What the server has of it; one that cannot be maintained is refused."""
     settings = connection.execute(_SETTINGS).fetchone()
     if settings["version"] < _MINIMUM_VERSION:
         raise OpsError("The server is older than PostgreSQL 15", where=server.address, remedy="Upgrade the server first.")

@@ -26,6 +26,7 @@ def of_order(order: Order, manifest: Manifest, side: ServerSide, *, lost: bool) 
 
 
 def notes(order: Order, manifest: Manifest, side: ServerSide, catalog: Catalog, reused: Beside | None, *, host: str) -> Iterator[Finding]:
+    """What is worth knowing before it is done, and stops nothing."""
     if reused:
         text = "an earlier run has restored it from this backup and could not swap it in; it is compared again and used"
         yield Finding("restored_database_reused", "info", reused.name, text, "no row was written to it since", "Nothing has to be done.")
