@@ -72,9 +72,19 @@ options:
       - Needs the program C(age).
     type: path
     default: ""
+  globals_passphrase_file:
+    description:
+      - File with a passphrase of at least 16 characters in one line, with which the roles are encrypted (C(globals.sql.gpg) in place of
+        C(globals.sql)), by AES-256 and authenticated. Not together with O(globals_recipients_file). Empty encrypts nothing.
+      - It is refused where others than its owner and group may read it, or others than its owner may change it. It is never shown. Who
+        has it can decrypt every backup that was made with it, so the host that makes backups could; with recipients it could not.
+      - Needs the program C(gpg). It asks no agent and leaves none.
+    type: path
+    default: ""
   include_role_passwords:
     description:
-      - Whether the roles keep their passwords, as the hashes the server has. Only together with O(globals_recipients_file).
+      - Whether the roles keep their passwords, as the hashes the server has. Only together with O(globals_recipients_file) or
+        O(globals_passphrase_file).
       - The role needs C(SELECT) on C(pg_catalog.pg_authid), which members of C(pg_read_all_data) have.
     type: bool
     default: false
@@ -339,13 +349,14 @@ NUMBERS = {
     "dump_timeout_seconds": 7200,
     "bucket_sums": 0,
 }
+SEALING = ("globals_recipients_file", "globals_passphrase_file")
 PARTS = {part.name: {"type": "list", "elements": "str", "default": []} for part in fields(Selection)}
 
 
 def work(module: AnsibleModule) -> dict[str, Any]:
     options = module.params
     server = Server(**{name: options[name] for name in ("host", "port", "database", "credentials_dir", "ca_file", "timeout_seconds")})
-    names = ("directory", "metrics_path", "manifest_key_file", "globals_recipients_file", "include_role_passwords", *NUMBERS)
+    names = ("directory", "metrics_path", "manifest_key_file", "include_role_passwords", *SEALING, *NUMBERS)
     known = {name: options[name] for name in names}
     order = Order(server, retention=Policy(**options["retention"]), selection=Selection.parsed(options["selection"]), **known)
     outcome = (predict if module.check_mode else back_up)(order, Progress(options["progress_path"]))
@@ -365,6 +376,7 @@ def main() -> None:
             "metrics_path": {"type": "path", "default": ""},
             "manifest_key_file": {"type": "path", "default": "", "no_log": False},
             "globals_recipients_file": {"type": "path", "default": ""},
+            "globals_passphrase_file": {"type": "path", "default": "", "no_log": False},
             "include_role_passwords": {"type": "bool", "default": False},
         },
         supports_check_mode=True,

@@ -87,6 +87,12 @@ options:
         difference the verdict on V(full) is V(could_not_verify), as nobody has seen the roles; lower levels do not ask for them.
     type: path
     default: ""
+  globals_passphrase_file:
+    description:
+      - File with the passphrase that decrypts the roles, where they are encrypted with one; refused as O(manifest_key_file) is. As for
+        O(globals_identity_file), without it roles of their names stand in. Both may be given, for backups of either kind.
+    type: path
+    default: ""
   accept_unsigned:
     description:
       - Whether a manifest that is not signed is taken where O(manifest_key_file) is given; without it that one has failed, as who can
@@ -401,6 +407,7 @@ TEXTS = {
     "scratch_dir": {"type": "path", "default": ""},
     "manifest_key_file": {"type": "path", "default": "", "no_log": False},
     "globals_identity_file": {"type": "path", "default": ""},
+    "globals_passphrase_file": {"type": "path", "default": "", "no_log": False},
 }
 NUMBERS = {
     "scratch_max_bytes": 0,

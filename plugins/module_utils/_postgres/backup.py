@@ -18,7 +18,7 @@ from .._errors import OpsError
 from .._metrics import Gauge, write_metrics
 from .._progress import Progress
 from .._report.finding import Finding
-from . import encryption, signing
+from . import signing
 from .keep import History, history, hold, judge, judge_schedule, standing
 from .make import Maker
 from .manifest import Manifest
@@ -87,7 +87,7 @@ def _look_at_records(repository: Repository, outcome: Outcome) -> None:
 
 def _key(order: Order) -> signing.Key | None:
     """The key for the manifest; what would keep the roles from being encrypted is refused as well."""
-    encryption.refuse(order.globals_recipients_file)
+    order.sealing.refuse()
     return signing.key(order.manifest_key_file)
 
 

@@ -28,7 +28,7 @@ from .programs import Programs
 from .snapshot import Snapshot
 
 DUMP = "dump"
-GLOBALS, ENCRYPTED_GLOBALS = "globals.sql", "globals.sql.age"
+GLOBALS = "globals.sql"
 _ROWS = re.compile(r"\d+; \d+ \d+ (?:TABLE DATA|BLOBS|BLOB DATA) ")
 _FULL = "No space left on device"
 _MORE_ROOM = "Give the directory of backups more room."

@@ -12,8 +12,9 @@ from pathlib import Path
 from .._deadline import Deadline
 from .._errors import OpsError
 from .._progress import Progress
-from . import compare, compressed, encryption, files, load, manifest, scratch, scratch_place, signing
-from .dump import DUMP, ENCRYPTED_GLOBALS, GLOBALS
+from . import compare, compressed, files, load, manifest, scratch, scratch_place, sealing, signing
+from .dump import DUMP, GLOBALS
+from .encryption import DamagedError
 from .load_error import LoadError
 from .manifest import Manifest, ManifestError
 from .programs import NEWEST_KNOWN, Programs, nearest
@@ -63,15 +64,15 @@ class Examination:
             self.seen.differ("other_server", manifest.FILE_NAME, identifier, found.server.system_identifier)
 
     def roles(self) -> str | None:
-        """The statements that make the roles; none where they are encrypted and nobody gave the identity."""
-        encrypted, identity = self.path / ENCRYPTED_GLOBALS, self.asked.globals_identity_file
-        if not encrypted.exists():
+        """The statements that make the roles; none where they are encrypted and nobody gave what opens them."""
+        encrypted, keys = sealing.sealed(self.path), self.asked.keys
+        if encrypted is None:
             return (self.path / GLOBALS).read_text(encoding="utf-8", errors="replace")
-        self.seen.roles_unseen = not identity
+        self.seen.roles_unseen = not keys.of(encrypted.name)
         try:
-            return encryption.decrypt(encrypted, identity).decode(errors="replace") if identity else None
-        except encryption.DamagedError as error:
-            raise LoadError("roles", ENCRYPTED_GLOBALS, error) from error
+            return None if self.seen.roles_unseen else keys.decrypt(encrypted).decode(errors="replace")
+        except DamagedError as error:
+            raise LoadError("roles", encrypted.name, error) from error
 
     def files(self, *, read: bool) -> None:
         """Every file is there, whole, and no other one; `read` also reads them."""
@@ -118,7 +119,8 @@ class Examination:
         if lacking and not self.seen.differences:
             raise OpsError("Not everything was looked at", cause=", ".join(lacking))
         if self.seen.roles_unseen and self.asked.level == FULL and not self.seen.differences:
-            cause, remedy = f"{ENCRYPTED_GLOBALS} is encrypted", "Name the identity with globals_identity_file."
+            encrypted = sealing.named(file.path for file in self.manifest.files)
+            cause, remedy = f"{encrypted} is encrypted", sealing.remedy(encrypted)
             raise OpsError("The roles were not looked at; everything else is as it should be", cause=cause, remedy=remedy)
         self.seen.verdict = PASSED
 

@@ -13,6 +13,7 @@ from .._deadline import Deadline
 from .._progress import Progress
 from . import load, restored
 from .examination import Examination
+from .sealing import Keys
 from .verdict import CHECKSUM, Asked, Seen, judged
 
 
@@ -56,7 +57,7 @@ def _read(examination: Examination) -> str:
 
 def _identify(examination: Examination) -> None:
     examination.identity()
-    if examination.asked.level != CHECKSUM and examination.asked.globals_identity_file:
+    if examination.asked.level != CHECKSUM and examination.asked.keys != Keys():
         examination.roles()
 
 

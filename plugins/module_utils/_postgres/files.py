@@ -17,11 +17,12 @@ from pathlib import Path
 
 from .backup_file import BackupFile, hash_file
 from .contents import EntryDifference
-from .dump import DUMP, ENCRYPTED_GLOBALS, GLOBALS
+from .dump import DUMP, GLOBALS
 from .manifest import FILE_NAME, Manifest
+from .sealing import AGE, GPG
 
 _POLL_SECONDS = 0.1
-NEEDED = ((f"{DUMP}/toc.dat",), (GLOBALS, ENCRYPTED_GLOBALS))
+NEEDED = ((f"{DUMP}/toc.dat",), (GLOBALS, AGE, GPG))
 
 
 class _EndedError(Exception):

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from string import Template
 
+from . import sealing
 from .answer import SETTINGS
 from .facts import DatabaseFacts
 from .forms import quoted
@@ -112,22 +113,21 @@ _PROVIDERS = {"icu": "--icu-locale", "builtin": "--builtin-locale"}
 
 @dataclass(frozen=True)
 class Roles:
-    """How the roles are kept."""
+    """How the roles are kept; C(encrypted) is the file that has them then."""
 
-    encrypted: bool = False
+    encrypted: str = ""
     passwords: bool = False
 
     @property
     def commands(self) -> str:
         if self.encrypted:
-            return 'age --decrypt --identity "$IDENTITY" globals.sql.age | psql --no-psqlrc --dbname=postgres'
+            return f"{sealing.COMMANDS[self.encrypted]} | psql --no-psqlrc --dbname=postgres"
         return "psql --no-psqlrc --dbname=postgres --file=globals.sql"
 
     @property
     def explained(self) -> str:
         afterwards = f"The roles have {'their' if self.passwords else 'no'} passwords afterwards."
-        needed = "They are encrypted: needed are the program `age`, and its identity in the file named by `IDENTITY`."
-        return f"{afterwards}\n{needed}" if self.encrypted else afterwards
+        return f"{afterwards}\nThey are encrypted: needed are {sealing.NEEDED[self.encrypted]}." if self.encrypted else afterwards
 
 
 def text(database: DatabaseFacts, version: str, at: str, jobs: int, room: int, *, roles: Roles, selected: Selected | None = None) -> str:

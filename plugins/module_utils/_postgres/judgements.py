@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from .._report.finding import Finding
+from . import sealing
 from .contents import EntryDifference
 from .forecast import RESTORES
 from .manifest import Manifest
@@ -85,9 +86,10 @@ def _slow(order: Order, outcome: Outcome) -> Iterator[Finding]:
 
 def not_looked_at(order: Order, outcome: Outcome, seen: Seen) -> Iterator[Finding]:
     """What is not known of the backup, where nobody minds."""
-    if seen.roles_unseen and outcome.verdict == PASSED:
+    encrypted = sealing.named(file.path for file in seen.manifest.files) if seen.manifest else ""
+    if seen.roles_unseen and encrypted and outcome.verdict == PASSED:
         text, evidence = "its roles were not looked at, as they are encrypted; roles of the same names stood in", f"level {outcome.level}"
-        yield Finding("roles_not_verified", "info", outcome.backup, text, evidence, "Name the identity with globals_identity_file.")
+        yield Finding("roles_not_verified", "info", outcome.backup, text, evidence, sealing.remedy(encrypted))
     if seen.manifest and seen.manifest.selection and seen.manifest.left_out:
         text, evidence = "it holds a part of the database, and the verdict is on that", f"it lacks {seen.manifest.selection.few}"
         yield Finding("backup_partial", "info", outcome.backup, text, evidence, "Back up the rest too, where it is needed.")

@@ -20,8 +20,7 @@ from .._tls import credentials
 from . import guide, manifest, properties
 from .accounts import accounts, portable
 from .content import told, told_empty
-from .dump import DUMP, ENCRYPTED_GLOBALS, GLOBALS, Dumper, sealed, size, without_restrict
-from .encryption import encrypt
+from .dump import DUMP, GLOBALS, Dumper, sealed, size, without_restrict
 from .facts import database_facts, extensions, not_dumped, roles, sequences, server_facts
 from .manifest import Manifest
 from .order import Order
@@ -128,11 +127,11 @@ class Maker:
 
     def _roles_kept(self) -> guide.Roles:
         order = self.order
-        return guide.Roles(encrypted=bool(order.globals_recipients_file), passwords=order.include_role_passwords)
+        return guide.Roles(order.sealing.name, passwords=order.include_role_passwords)
 
     def _keep_roles(self, directory: Path, sql: bytes) -> None:
-        if self.order.globals_recipients_file:
-            encrypt(sql, self.order.globals_recipients_file, str(directory / ENCRYPTED_GLOBALS))
+        if self.order.sealing.name:
+            self.order.sealing.encrypt(sql, directory)
         else:
             (directory / GLOBALS).write_bytes(sql)
 

@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from .._progress import Progress
-from . import files
-from .dump import ENCRYPTED_GLOBALS
+from . import files, sealing
 from .examine import identify
 from .manifest import FILE_NAME, Manifest
 from .records import Records
@@ -49,7 +48,8 @@ def answer(path: Path, records: Records, order: Order, asked: Asked, progress: P
     seen = identify(path, asked, progress)
     if seen.verdict or seen.manifest is None:
         return None
-    opened = [path / ENCRYPTED_GLOBALS] if asked.globals_identity_file and (path / ENCRYPTED_GLOBALS).exists() else []
+    encrypted = sealing.sealed(path)
+    opened = [encrypted] if encrypted and asked.keys.of(encrypted.name) else []
     wanted = {"verdict": PASSED, "manifest_sha256": seen.manifest.sha256, "fingerprint": files.fingerprint(path)}
     for entry in _since_failed(records, path.name):
         same = all(entry.get(name) == value for name, value in wanted.items())

@@ -13,6 +13,7 @@ from .._report.finding import Finding
 from .buckets import MOST
 from .connection import Server
 from .retention import Fate, Policy
+from .sealing import Sealing
 from .selection import WHOLE, Selection
 
 # Those above need gigabytes of memory.
@@ -36,6 +37,7 @@ class Order:
     metrics_path: str
     manifest_key_file: str = ""
     globals_recipients_file: str = ""
+    globals_passphrase_file: str = ""
     include_role_passwords: bool = False
     bucket_sums: int = 0
     selection: Selection = WHOLE
@@ -49,9 +51,15 @@ class Order:
             raise OpsError(f"compression_level must be at most {_HIGHEST_LEVEL}, not {self.compression_level}")
         if self.bucket_sums and not 2 <= self.bucket_sums <= MOST:
             raise OpsError(f"bucket_sums must be 0, for none, or between 2 and {MOST}, not {self.bucket_sums}")
-        if self.include_role_passwords and not self.globals_recipients_file:
-            remedy = "Name the recipients with globals_recipients_file, or leave the passwords out."
+        # Two that exclude each other are refused where they are put together.
+        if not self.sealing.name and self.include_role_passwords:
+            remedy = "Name globals_recipients_file or globals_passphrase_file, or leave the passwords out."
             raise OpsError("Passwords of roles are not backed up without encryption", remedy=remedy)
+
+    @property
+    def sealing(self) -> Sealing:
+        """How the roles are encrypted."""
+        return Sealing(self.globals_recipients_file, self.globals_passphrase_file)
 
 
 @dataclass

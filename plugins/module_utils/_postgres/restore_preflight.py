@@ -11,8 +11,9 @@ from typing import Any
 
 from .._errors import OpsError
 from .._report.finding import Finding
+from . import sealing
 from .beside import Beside, Catalog
-from .dump import ENCRYPTED_GLOBALS, GLOBALS
+from .dump import GLOBALS
 from .load import missing_extensions, missing_roles
 from .manifest import Manifest
 from .properties import Properties
@@ -145,8 +146,8 @@ def of_restore(connection: Any, manifest: Manifest, side: ServerSide, wanted: Pr
 
 
 def _where_roles_are(manifest: Manifest) -> str:
-    if any(file.path == ENCRYPTED_GLOBALS for file in manifest.files):
-        return f"the backup has their statements, encrypted: age --decrypt --identity FILE {ENCRYPTED_GLOBALS}"
+    if encrypted := sealing.named(file.path for file in manifest.files):
+        return f"the backup has their statements, encrypted: {sealing.COMMANDS[encrypted]}"
     return f"{GLOBALS} in the backup has their statements, without passwords"
 
 

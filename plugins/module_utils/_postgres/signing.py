@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from .._errors import OpsError
 from .contents import EntryDifference
+from .key_file import KeyFile
 from .manifest import FILE_NAME, Manifest, Signature
 
 _LEAST_BYTES = 32
-_MOST_BYTES = 1 << 16
 _ID_CHARACTERS = 16
 
 
@@ -47,17 +45,10 @@ def key(path: str) -> Key | None:
     if not path:
         return None
     remedy = "Make it with: (umask 077; openssl rand -hex 32 > FILE), and give it to the user that runs the operation."
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as stream:
-            refusal = _refusal(os.fstat(descriptor))
-            material = b"" if refusal else stream.read(_MOST_BYTES + 1).strip(b"\r\n")
-    except OSError as error:
-        raise OpsError("The key of the manifests could not be read", where=path, cause=str(error.strerror), remedy=remedy) from error
-    if not refusal and not _LEAST_BYTES <= len(material) <= _MOST_BYTES:
-        refusal = f"it has {len(material)} bytes; at least {_LEAST_BYTES} and at most {_MOST_BYTES} are a key"
-    if refusal:
-        raise OpsError("The key of the manifests is not used", where=path, cause=refusal, remedy=remedy)
+    file = KeyFile(path, "The key of the manifests", remedy)
+    material = file.content().strip(b"\r\n")
+    if len(material) < _LEAST_BYTES:
+        raise file.not_used(f"it has {len(material)} bytes; at least {_LEAST_BYTES} are a key")
     return Key(material)
 
 
@@ -75,14 +66,3 @@ def differences(manifest: Manifest, trusted: Key | None, *, accept_unsigned: boo
         raise OpsError("Nobody can say who has written the manifest", where=manifest.id, cause=cause, remedy=remedy)
     elif not trusted.has_signed(manifest):
         yield EntryDifference("signature", FILE_NAME, f"what the key {trusted.id} has signed", "something else, under its signature")
-
-
-def _refusal(status: os.stat_result) -> str:
-    """Why a file is no place for a key. The group may read it, as it does where a Secret is mounted."""
-    if not stat.S_ISREG(status.st_mode):
-        return "it is no file"
-    if status.st_mode & (stat.S_IRWXO | stat.S_IWGRP):
-        return f"its mode is {stat.S_IMODE(status.st_mode):04o}: others may read or change it"
-    if status.st_uid not in (0, os.geteuid()):
-        return f"it belongs to user {status.st_uid}"
-    return ""

@@ -16,6 +16,7 @@ from .compressed import DamagedFileError
 from .contents import EntryDifference
 from .load_error import LoadError
 from .manifest import Manifest, ManifestError
+from .sealing import Keys
 from .selection import Selection
 
 LEVELS = CHECKSUM, DATA, CONSTRAINTS, FULL = ("checksum", "data", "constraints", "full")
@@ -40,6 +41,7 @@ class Asked:
     amcheck: bool = False
     scratch_max_bytes: int = 0
     globals_identity_file: str = ""
+    globals_passphrase_file: str = ""
     scratch_niceness: int = 0
     selection: Selection | None = None
     accept_newer_server: bool = False
@@ -54,6 +56,11 @@ class Asked:
             raise OpsError(f"scratch_max_bytes must be at least 0, not {self.scratch_max_bytes}")
         if self.amcheck and self.level != FULL:
             raise OpsError(f"amcheck looks at the indexes of level {FULL}", remedy=f"Verify at level {FULL}, or without amcheck.")
+
+    @property
+    def keys(self) -> Keys:
+        """What opens the roles."""
+        return Keys(self.globals_identity_file, self.globals_passphrase_file)
 
 
 @dataclass

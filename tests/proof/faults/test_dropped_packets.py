@@ -23,7 +23,7 @@ from tests.proof.faults import aftermath
 from tests.proof.faults.conftest import filled
 from tests.proof.faults.test_cut_offsite import COPY, FETCH, OPTIONS, begun, fetched, fetching
 
-# Of PostgreSQL each end gives the other up after a minute, with none of the limits that other tests set; the rest is for a machine that is busy.
+# Each end of a session gives the other up after a minute, with none of the limits that other tests set; the rest is for a busy machine.
 _SECONDS = 100
 _BYTES = 400_000
 

@@ -103,6 +103,7 @@ KEYS = {
     "endpoint_stats_backup_secrets": {"backup-keys": "keys"},
     "endpoint_stats_backup_manifest_key_file": "/run/secrets/endpoint-stats/backup-keys/manifest.key",
     "endpoint_stats_backup_globals_identity_file": "/run/secrets/endpoint-stats/backup-identity/identity.txt",
+    "endpoint_stats_backup_globals_passphrase_file": "/run/secrets/endpoint-stats/backup-passphrase/passphrase.txt",
 }
 
 
@@ -112,6 +113,7 @@ KEYS = {
         ({}, []),
         ({"backup-keys": "keys"}, ["backups_manifest_key_file"]),
         ({"backup-identity": "identity"}, ["backups_verify_globals_identity_file"]),
+        ({"backup-passphrase": "passphrase"}, ["backups_verify_globals_passphrase_file"]),
         ({"backup-key": "keys"}, []),
     ],
 )
@@ -130,7 +132,8 @@ def test_a_verification_has_the_keys_it_is_given_and_is_told_of_no_others(
     assert mounted["postgres-backup"] == {"/run/secrets/endpoint-stats/backup-keys"}
     assert mounted["backup-verification"] == {f"/run/secrets/endpoint-stats/{directory}" for directory in verification}
     given = json.loads(found["backup-verification-settings"]["data"]["settings.json"])
-    assert [name for name in ("backups_manifest_key_file", "backups_verify_globals_identity_file") if given[name]] == named
+    opening = ("backups_verify_globals_identity_file", "backups_verify_globals_passphrase_file")
+    assert [name for name in ("backups_manifest_key_file", *opening) if given[name]] == named
     given = json.loads(found["postgres-backup-settings"]["data"]["settings.json"])
     assert given["backups_manifest_key_file"] == KEYS["endpoint_stats_backup_manifest_key_file"]
 

@@ -40,7 +40,7 @@ def test_other_providers_of_locales_are_named(provider: str, options: str) -> No
 
 
 def test_encrypted_roles_are_decrypted_on_the_way() -> None:
-    text = guide.text(DATABASE, "15.18", "", 1, 0, roles=Roles(encrypted=True))
+    text = guide.text(DATABASE, "15.18", "", 1, 0, roles=Roles("globals.sql.age"))
     assert 'age --decrypt --identity "$IDENTITY" globals.sql.age | psql --no-psqlrc --dbname=postgres\n' in text
     assert ("no passwords afterwards" in text, "--file=globals.sql" in text) == (True, False)
-    assert "have their passwords" in guide.text(DATABASE, "15.18", "", 1, 0, roles=Roles(encrypted=True, passwords=True))
+    assert "have their passwords" in guide.text(DATABASE, "15.18", "", 1, 0, roles=Roles("globals.sql.age", passwords=True))

@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._clock import now
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._errors import OpsError
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import encryption, files, verification_kept, verify
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.backup_file import BackupFile
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.forecast import forecast
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.opening import opened
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.repository import Repository
@@ -136,12 +137,15 @@ def test_roles_that_nobody_has_seen_are_looked_at_where_their_key_is_given_and_t
         return b""
 
     monkeypatch.setattr(encryption, "decrypt", decrypt)
+    manifest = backups.manifest(files=(*backups.manifest().files, BackupFile("globals.sql.age", 6, "0" * 64)))
+    (repository.path(BACKUP) / "manifest.json").write_text(manifest.render(), encoding="utf-8")
     (repository.path(BACKUP) / "globals.sql.age").write_bytes(b"sealed")
-    unseen = {**PASSED, "level": "constraints", "roles_seen": False}
+    seen = {**PASSED, "manifest_sha256": manifest.sha256}
+    unseen = {**seen, "level": "constraints", "roles_seen": False}
     told = answer(repository, unseen, level="constraints")
     assert (told.cached, "roles_not_verified" in [finding.id for finding in told.findings]) == (True, True)
     assert not answer(repository, level="constraints", globals_identity_file="right").cached
-    told = answer(repository, PASSED, level="constraints", globals_identity_file="right")
+    told = answer(repository, seen, level="constraints", globals_identity_file="right")
     assert (told.cached, told.read_bytes) == (True, (repository.path(BACKUP) / "manifest.json").stat().st_size + len(b"sealed"))
     assert not answer(repository, level="constraints", globals_identity_file="wrong").cached
 
