@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 CONTRACT_PREFIX = "endpoint_stats_"
 CONTRACT = (
+    "endpoint_stats_backup_databases",
     "endpoint_stats_backup_globals_identity_file",
     "endpoint_stats_backup_globals_passphrase_file",
     "endpoint_stats_backup_manifest_key_file",

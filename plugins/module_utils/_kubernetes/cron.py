@@ -114,13 +114,18 @@ def _written_out(schedule: str) -> list[str]:
     fields = _MACROS.get(schedule.strip(), schedule).split()
     if len(fields) != len(_HIGHEST):
         raise _refused(schedule, f"it has {len(fields)} fields, not {len(_HIGHEST)}")
-    return [",".join(_item(schedule, name, item) for item in field.split(",")) for name, field in zip(_HIGHEST, fields, strict=True)]
+    return [_field(schedule, name, field) for name, field in zip(_HIGHEST, fields, strict=True)]
+
+
+def _field(schedule: str, name: str, field: str) -> str:
+    items = [_item(schedule, name, item) for item in field.split(",")]
+    return "*" if "*" in items else ",".join(items)
 
 
 def _item(schedule: str, name: str, item: str) -> str:
     low, high = _LOWEST.get(name, 0), _HIGHEST[name]
     value = rf"\d+|{_NAMES[name]}" if name in _NAMES else r"\d+"
-    found = re.fullmatch(rf"(?:[*?]|({value})(-(?:{value}))?)(?:/(\d+))?", item, re.IGNORECASE)
+    found = re.fullmatch(rf"(?:[*?]|({value})(-(?:{value}))?)(?:/(\d+))?", item, re.IGNORECASE | re.ASCII)
     if not found or any(int(number) > high for number in re.findall(r"\d+", item.partition("/")[0])):
         raise _refused(schedule, f"{item} is no {name}; numbers go from {low} to {high}")
     first, rest, step = found.groups()

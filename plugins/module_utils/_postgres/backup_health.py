@@ -11,12 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from .._errors import OpsError
 from .._report.finding import Finding, Severity
 from .._report.part import Part, Threshold
 from .forecast import RESTORES, Forecast, forecast
-from .keep import history
-from .manifest import load
+from .keep import History, history
 from .opening import opened
 from .records import Records
 from .repository import Repository
@@ -74,6 +72,7 @@ def _judged(repository: Repository, subject: str, limits: Limits, now: datetime)
     failed = [name for name in names if records.has_failed(name)]
     copied = records.copies(limits.remote)
     foreseen = _foreseen(records, names)
+    known = history(repository)
     ages = {
         "newest": Dated.of(names[-1], now),
         "proven": Dated.of(proven[-1], now) if proven else None,
@@ -87,7 +86,7 @@ def _judged(repository: Repository, subject: str, limits: Limits, now: datetime)
         "failed": failed,
         **{name: asdict(dated) if dated else None for name, dated in ages.items()},
         "offsite_remote": limits.remote,
-        "usual_seconds": history(repository).measured_seconds,
+        "usual_seconds": known.measured_seconds,
         "forecast_restore_seconds": foreseen.seconds,
         "forecast_basis": foreseen.basis,
         "records": records.to_result(),
@@ -95,7 +94,7 @@ def _judged(repository: Repository, subject: str, limits: Limits, now: datetime)
         "limits": _shown(limits),
     }
     findings = [
-        *_damaged(repository, names[-1]),
+        *_damaged(known, repository.path(names[-1])),
         *_partial(repository, subject),
         *_late(ages["newest"], first, limits.age, _AGE, subject),
         *_late(ages["proven"], first, limits.proven_age, _PROVEN, subject),
@@ -169,13 +168,12 @@ def _slow(foreseen: Forecast, limit: Threshold, subject: str) -> Iterator[Findin
         yield Finding("backup_restore_too_slow", severity, subject, text, f"{foreseen.seconds:.0f} s, {how}", remedy)
 
 
-def _damaged(repository: Repository, newest: str) -> Iterator[Finding]:
+def _damaged(known: History, newest: Path) -> Iterator[Finding]:
     """Whether the manifest of the newest backup can be relied on; what it says of files and rows is the verification's to look at."""
-    try:
-        load(repository.path(newest))
-    except OpsError as error:
-        remedy = f"It cannot be restored. Make another: {_BACKUP}"
-        yield Finding("backup_manifest_damaged", "critical", newest, "the manifest of the newest backup is not whole", str(error), remedy)
+    for error in known.unreadable:
+        if Path(error.where).parent == newest:
+            remedy, text = f"It cannot be restored. Make another: {_BACKUP}", "the manifest of the newest backup is not whole"
+            yield Finding("backup_manifest_damaged", "critical", newest.name, text, str(error), remedy)
 
 
 def _partial(repository: Repository, subject: str) -> Iterator[Finding]:

@@ -80,7 +80,10 @@ def all_findings(document: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def title(part: str) -> str:
-    return {**PARTS, **_OTHERS}.get(part, part.replace("_", " ").capitalize())
+    """Of C(backups/audit) it is C(Backups of audit)."""
+    kind, _separator, one = part.partition("/")
+    shown = {**PARTS, **_OTHERS}.get(kind, kind.replace("_", " ").capitalize())
+    return f"{shown} of {one}" if one else shown
 
 
 def _rank_of(findings: list[dict[str, Any]]) -> int:

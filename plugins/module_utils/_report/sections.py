@@ -18,12 +18,17 @@ from .words import UNKNOWN, plural, seconds, share, size
 
 def fact(name: str, data: Data) -> str:
     """The one thing to know of a part."""
-    return FACTS[name](data) if name in FACTS and data else ""
+    return FACTS[_kind(name)](data) if _kind(name) in FACTS and data else ""
 
 
 def body(name: str, data: Data) -> str:
     """Tables and plots of a part; of a part nobody knows here, its plain values."""
-    return BODIES.get(name, _plain)(data) if data else ""
+    return BODIES.get(_kind(name), _plain)(data) if data else ""
+
+
+def _kind(name: str) -> str:
+    """C(backups/audit) is shown as C(backups) is."""
+    return name.partition("/")[0]
 
 
 def _plain(data: Data) -> str:

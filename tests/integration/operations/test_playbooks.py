@@ -8,7 +8,8 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pytest
 
 from tests.integration.app import servers
 from tests.integration.offsite.s3 import S3
-from tests.integration.operations.support import SUBJECT, Site
+from tests.integration.operations.support import SUBJECT, Run, Site
 from tests.integration.postgres import support
 
 PLANTED = "Planted-Xq3vB8mKt5Rw"
@@ -43,6 +44,17 @@ def database(place: support.Place) -> Iterator[servers.PostgreSQL]:
     place.create_database()
 
 
+@pytest.fixture
+def audit(place: support.Place) -> Iterator[Callable[[str], str]]:
+    """A further database of the server, by what it answers."""
+    server = place.postgresql
+    server.sql("CREATE DATABASE audit OWNER owner", "postgres")
+    server.sql("SET ROLE owner; CREATE TABLE events AS SELECT generate_series(1, 9) AS n; CREATE TABLE log AS TABLE events", "audit")
+    yield lambda statement: server.sql(statement, "audit")
+    for name in server.sql("SELECT datname FROM pg_database WHERE datname LIKE 'audit%'", "postgres").split():
+        server.sql(f"DROP DATABASE {name} WITH (FORCE)", "postgres")
+
+
 def databases(postgresql: servers.PostgreSQL) -> set[str]:
     return set(postgresql.sql("SELECT datname FROM pg_database WHERE datname LIKE 'endpoint_stats%'", "postgres").split())
 
@@ -57,10 +69,29 @@ def everything_written(directory: Path) -> str:
     return "\n".join(path.read_text(errors="replace") for path in files)
 
 
+def niceness_of_servers(directory: Path) -> set[int]:
+    """Of each PostgreSQL whose data lies below a directory."""
+    found = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            if words[0].endswith("/postgres") and any(word.startswith(str(directory)) for word in words):
+                found.add(os.getpriority(os.PRIO_PROCESS, int(process.name)))
+    return found
+
+
 def test_a_backup_is_made_verified_and_reported(site: Site) -> None:
     told = site.play("backup").expect().told["backup"]
     assert (told["verdict"], told["rows"], told["worst_loss_seconds"] > 1800) == ("succeeded", support.ROWS + 21, True)
-    run = site.play("verify_backups").expect()
+    refused = site.play("verify_backups", variables={"backups_verify_scratch_max_bytes": 1000})
+    assert refused.told["backup_verification"]["verdict"] == "could_not_verify"
+    assert "scratch_max_bytes allows 1,000" in refused.said
+    scratch = {"backups_verify_scratch_dir": str(site.directory / "scratch"), "backups_verify_scratch_niceness": 17}
+    command, options = site.command("verify_backups", variables=scratch)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **options) as running:
+        servers.wait_until(lambda: niceness_of_servers(site.directory / "scratch") == {17}, "server that is thrown away there", seconds=60)
+        output = running.communicate()[0]
+    run = Run(running.returncode, output).expect()
     document, page = run.report("backup_verification")
     assert (document["verdict"], run.told["backup_verification"]["backup"]) == ("succeeded", told["backup"])
     assert {phase["name"] for phase in document["steps"][0]["phases"]} >= {"files", "restore", "rows"}
@@ -69,14 +100,15 @@ def test_a_backup_is_made_verified_and_reported(site: Site) -> None:
     assert servers.PLANTED not in everything_written(site.directory)
 
 
-def test_a_backup_is_copied_elsewhere_and_its_verdict_follows(site: Site, tmp_path: Path) -> None:
+def test_backups_are_copied_elsewhere_and_come_back(site: Site, audit: Callable[[str], str], tmp_path: Path) -> None:
     servers.install(("rclone",))
     service = S3(tmp_path)
     tmp_path.chmod(0o755)
     config = site.directory / "rclone.conf"
     config.write_text(service.configuration())
     elsewhere = {"endpoint_stats_offsite": {"remote": "archive:backups/stack"}, "backups_offsite_config_file": str(config)}
-    variables = {**elsewhere, "backups_offsite_ca_file": str(service.authority)}
+    further = {"endpoint_stats_backup_databases": [{"database": "audit"}]}
+    variables = {**elsewhere, **further, "backups_offsite_ca_file": str(service.authority)}
     service.start()
     try:
         service.make("backups")
@@ -86,18 +118,29 @@ def test_a_backup_is_copied_elsewhere_and_its_verdict_follows(site: Site, tmp_pa
         assert (told["backup"], told["reachable"]) == (run.told["backup"]["backup"], True)
         assert (copied["verdict"], copied["counts"]["critical"]) == ("succeeded", 0)
         site.play("verify_backups", variables=variables).expect()
-        verdicts = (service.buckets / "backups" / "stack" / "records" / "chain.jsonl").read_text()
-        assert '"verdict": "passed"' in verdicts
+        for name in ("stack", "stack-audit"):
+            assert '"verdict": "passed"' in (service.buckets / "backups" / name / "records" / "chain.jsonl").read_text()
         # The claim is gone with everything on it; what comes back is kept whatever the rules say.
-        shutil.rmtree(site.backups)
+        for directory in (site.backups, site.backups.with_name("backups-audit")):
+            shutil.rmtree(directory)
         fetched = site.play("fetch_backup", variables=variables).expect()
         assert (fetched.told["backup_fetch"]["backup"], fetched.report("backup_fetch")[0]["verdict"]) == (told["backup"], "succeeded")
         pin = {"backups_pin_backup": told["backup"], "backups_pin_reason": "all there is"}
         site.play("pin_backup", variables=pin).expect()
         assert (site.backups / "records" / f"{told['backup']}.pin").read_text() == "all there is\n"
         assert '"verdict": "passed"' in (site.backups / "records" / "chain.jsonl").read_text()
+        audit("DROP TABLE events")
+        named = {**variables, "disaster_recovery_database": "audit", "disaster_recovery_password": servers.PASSWORD}
+        refused = site.play("restore", f"--extra-vars={CONSENT}", variables=named)
+        assert (refused.status != 0, "Consent with confirm=example/endpoint-stats/audit (" in refused.said) == (True, True)
+        restored = site.play("restore", "--extra-vars=confirm=example/endpoint-stats/audit", variables=named).expect()
+        assert restored.told["restore"]["states"] == dict.fromkeys(("Prove the backup", "Restore and swap"), "succeeded")
+        assert audit("SELECT count(*) FROM events") == "9"
+        site.play("restore_undo", "--extra-vars=confirm=example/endpoint-stats/audit", variables=named).expect()
+        assert audit("SELECT to_regclass('events') IS NULL") == "t"
     finally:
         service.end()
+    variables["backups_only"] = support.DATABASE
     silent = site.play("backup", variables={**variables, "backups_offsite_timeout_seconds": 60}).expect()
     assert (silent.told["backup"]["verdict"], silent.told["backup_offsite"]["reachable"]) == ("succeeded", False)
     assert "offsite_unreachable" in str(silent.report("backup_offsite")[0])
@@ -130,38 +173,40 @@ def test_a_backup_that_failed_says_why_and_is_reported(site: Site, tmp_path: Pat
     assert PLANTED not in run.output + everything_written(site.directory)
 
 
-def test_each_of_several_databases_is_backed_up_and_verified_for_itself(site: Site) -> None:
-    sql = site.place.postgresql.sql
-    sql("CREATE DATABASE audit OWNER owner", "postgres")
-    try:
-        sql("CREATE TABLE events AS SELECT generate_series(1, 9) AS n; CREATE TABLE log AS TABLE events", "audit")
-        further: list[dict[str, Any]] = [{"database": "audit", "selection": {"exclude_table_data": ["public.log"]}}]
-        checked = site.play("backup", "--check", variables={"backups_databases": further}).expect()
-        assert checked.told["backup"]["states"] == {f"Back up {name}": "succeeded" for name in (support.DATABASE, "audit")}
-        run = site.play("backup", variables={"backups_databases": [{"database": "gone"}, *further]})
-        assert run.status != 0
-        told, (document, page) = run.told["backup"], run.report("backup")
-        verdicts = ("succeeded", "failed", "succeeded")
-        assert told["states"] == dict(zip((f"Back up {name}" for name in (support.DATABASE, "gone", "audit")), verdicts, strict=True))
-        assert "Back up gone: PostgreSQL does not let us connect" in told["reasons"][0]
-        assert {step["name"]: step["state"] for step in document["steps"]} == told["states"]
-        assert "rows of public.log" in page
-        there = {path.name: len(list(path.glob("2*"))) for path in site.directory.glob("backups*")}
-        assert there == {"backups": 1, "backups-audit": 1}
-        run = site.play("verify_backups", variables={"backups_databases": further}).expect()
-        assert set(run.told["backup_verification"]["states"].items()) == {
-            (f"Verify {support.DATABASE}", "succeeded"),
-            ("Verify audit", "succeeded"),
-        }
-        assert {path.name for path in (site.directory / "metrics").iterdir()} == {
-            "backup.prom",
-            "backup-audit.prom",
-            "backup_verification.prom",
-            "backup_verification-audit.prom",
-        }
-        assert 'backup_rows{database="audit",selection="partial"} 9' in (site.directory / "metrics" / "backup-audit.prom").read_text()
-    finally:
-        sql("DROP DATABASE audit", "postgres")
+def test_each_of_several_databases_is_backed_up_and_verified_for_itself(site: Site, audit: Callable[[str], str]) -> None:
+    assert audit("SELECT count(*) FROM log") == "9"
+    further: list[dict[str, Any]] = [{"database": "audit", "selection": {"exclude_table_data": ["public.log"]}}]
+    checked = site.play("backup", "--check", variables={"backups_databases": further}).expect()
+    assert checked.told["backup"]["states"] == {f"Back up {name}": "succeeded" for name in (support.DATABASE, "audit")}
+    run = site.play("backup", variables={"backups_databases": [{"database": "gone"}, *further]})
+    assert run.status != 0
+    told, (document, page) = run.told["backup"], run.report("backup")
+    verdicts = ("succeeded", "failed", "succeeded")
+    assert told["states"] == dict(zip((f"Back up {name}" for name in (support.DATABASE, "gone", "audit")), verdicts, strict=True))
+    assert "Back up gone: PostgreSQL does not let us connect" in told["reasons"][0]
+    assert {step["name"]: step["state"] for step in document["steps"]} == told["states"]
+    assert "rows of public.log" in page
+    there = {path.name: len(list(path.glob("2*"))) for path in site.directory.glob("backups*")}
+    assert there == {"backups": 1, "backups-audit": 1}
+    run = site.play("verify_backups", variables={"backups_databases": further}).expect()
+    assert set(run.told["backup_verification"]["states"].items()) == {
+        (f"Verify {support.DATABASE}", "succeeded"),
+        ("Verify audit", "succeeded"),
+    }
+    assert {path.name for path in (site.directory / "metrics").iterdir()} == {
+        "backup.prom",
+        "backup-audit.prom",
+        "backup_verification.prom",
+        "backup_verification-audit.prom",
+    }
+    assert 'backup_rows{database="audit",selection="partial"} 9' in (site.directory / "metrics" / "backup-audit.prom").read_text()
+    # The report tells of each, and of one that has none.
+    known: dict[str, Any] = {"endpoint_stats_backup_databases": [*further, {"database": "gone"}], "health_report_configmap": ""}
+    run = site.play("health_report", variables={**known, "health_report_api_url": "http://127.0.0.1:9/health"}).expect()
+    told = run.told["health_report"]
+    assert {name: told["states"][name] for name in ("backups", "backups/gone")} == {"backups": "healthy", "backups/gone": "findings"}
+    assert "critical: Backups/gone: there is no backup" in run.said
+    assert "critical: Backups/audit" not in run.said
 
 
 def test_databases_that_no_run_knows_are_refused(site: Site) -> None:

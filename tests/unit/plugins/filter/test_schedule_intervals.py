@@ -34,6 +34,7 @@ _HOUR, _DAY = 3600, 86400
         ("0 0 13 * 5", _DAY, 7 * _DAY),
         ("0 0 */2 * 1", _DAY, 2 * _DAY),
         ("0 0 */1 * 1", 7 * _DAY, 7 * _DAY),
+        ("0 0 5,* * 1", 7 * _DAY, 7 * _DAY),
         # From a day of the week on it goes to Saturday.
         ("0 0 * * 1/2", 2 * _DAY, 3 * _DAY),
     ],

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres import backup_health
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.backup_health import Limits, look
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.chain import append
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._postgres.opening import opened
@@ -37,6 +36,7 @@ class History:
         opened(str(directory), "endpoint_stats", create=True)
         for backup in (OLD, NEW):
             (directory / backup).mkdir()
+            (directory / backup / "manifest.json").write_text(backups.manifest(id=backup).render())
 
     def add(self, kind: Kind, backup: str, **entry: Any) -> None:
         append(self.directory / "records", kind, backup, entry)
@@ -55,8 +55,7 @@ class History:
 
 
 @pytest.fixture
-def history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> History:
-    monkeypatch.setattr(backup_health, "load", lambda path: path)
+def history(tmp_path: Path) -> History:
     made = History(tmp_path / "backups")
     made.verified(NEW)
     made.copied(NEW)
@@ -67,6 +66,14 @@ def test_what_is_proven_and_copied_in_time_is_healthy(history: History) -> None:
     data = history.look().data
     assert history.found() == {}
     assert (data["newest"], data["offsite"]) == ({"backup": NEW, "age_seconds": 600.0},) * 2
+
+
+@pytest.mark.parametrize(("backup", "expected"), [(NEW, {"backup_manifest_damaged": "critical"}), (OLD, {})])
+def test_the_manifest_of_the_newest_has_to_be_whole(history: History, backup: str, expected: dict[str, str]) -> None:
+    path = history.directory / backup / "manifest.json"
+    path.write_text(path.read_text().replace('"rows": 40', '"rows": 41'))
+    assert history.found() == expected
+    assert history.look().data["usual_seconds"] == 3.0
 
 
 def test_a_copy_counts_as_long_as_it_is_there_and_where_it_is_wanted(history: History) -> None:
@@ -105,8 +112,16 @@ def test_the_page_shows_what_verifications_said_and_believes_nothing(history: Hi
     part = replace(history.look(), seconds=0.1)
     page = Page(render(reports.report({**reports.healthy(), "backups": part})))
     assert "2 backups, the newest proven is 10.0 min old" in page.words
+    assert "Backups of audit" not in page.words
     assert "could not verify" in page.words
     assert EVIL in page.words
+
+
+def test_the_page_shows_those_of_each_database(history: History) -> None:
+    part = replace(history.look(), seconds=0.1)
+    page = Page(render(reports.report({**reports.healthy(), "backups": part, "backups/audit": part})))
+    assert page.words.count("2 backups, the newest proven is 10.0 min old") == 2
+    assert "Backups of audit" in page.words
 
 
 def test_the_page_of_a_directory_without_backups_says_that(tmp_path: Path) -> None:
