@@ -29,7 +29,7 @@ from tools.venv import cache_directory, only_one
 
 # Another one where the same tests run beside another release of PostgreSQL.
 MAJOR = int(os.environ.get("ENDPOINT_STATS_TEST_POSTGRESQL", "15"))
-PACKAGES = ("age", "gpg", f"postgresql-{MAJOR}", "redis-server", "zstd")
+PACKAGES = ("age", f"postgresql-{MAJOR}", "redis-server", "zstd")
 BINARIES = Path(f"/usr/lib/postgresql/{MAJOR}/bin")
 # What to look for in output: the rest of the password is written otherwise in JSON.
 PLANTED = "Planted-7f3a9c"

@@ -18,6 +18,7 @@ from tests.integration.app import servers
 from tests.integration.postgres import by_hand, damage, support
 from tests.integration.postgres.support import Place, processes
 
+PACKAGES = ("gpg",)
 PLANTED = "Planted-passphrase-mX4wQ9 \u00e4"
 _PLAIN = b"CREATE ROLE planted PASSWORD 'x';\n" * 100
 
@@ -53,6 +54,7 @@ class Sealed:
 
 @pytest.fixture(scope="module")
 def sealed(place: Place) -> Iterator[Sealed]:
+    servers.install(PACKAGES)
     with place.room() as room:
         options: dict[str, Any] = {"globals_passphrase_file": file(room), "include_role_passwords": True}
         outcome = place.good(place.backup(room / "backups", **options))
@@ -138,7 +140,7 @@ def test_what_cannot_be_encrypted_is_refused_before_anything_is_written(place: P
 @pytest.fixture(scope="module")
 def encrypted(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, str]:
     """What gpg makes of statements, and the file of the passphrase."""
-    servers.install(("gpg",))
+    servers.install(PACKAGES)
     room = tmp_path_factory.mktemp("passphrase")
     secret = ours(room)
     passphrase.encrypt(_PLAIN, secret, str(room / "sealed"))

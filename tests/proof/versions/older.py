@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from tests.integration.postgres import support
+from tests.integration.postgres.conftest import BUCKETS
 from tests.integration.postgres.support import DATABASE, Place
 from tests.integration.postgres.test_verify_healthy import DATABASES, Database, typed
 from tests.proof.mutation.test_healthy import CONTROLS, PROPERTIES
@@ -26,11 +27,11 @@ HEALTHY: dict[str, Database] = {
 
 
 def made(place: Place, directory: Path) -> Path:
-    """All of them, each in a directory of its number; the stack's own in C(stack)."""
+    """All of them, each in a directory of its number; the stack's own in C(stack), with sums of parts of its tables."""
     repositories = directory / "older"
     repositories.mkdir()
     support.own(repositories)
-    place.good(place.backup(repositories / "stack"))
+    place.good(place.backup(repositories / "stack", bucket_sums=BUCKETS))
     support.credentials(directory / "admin", "admin")
     for number, database in enumerate(HEALTHY.values()):
         quoted = '"' + database.name.replace('"', '""') + '"'

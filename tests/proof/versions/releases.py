@@ -21,7 +21,7 @@ from lab.progress import Progress
 from tools.venv import ROOT
 
 _PACKAGES = (
-    *("age", "alembic", "ansible-core", "gpg", "gunicorn", "openssl", "procps", "redis-server", "util-linux", "zstd"),
+    *("age", "alembic", "ansible-core", "gunicorn", "openssl", "procps", "redis-server", "util-linux", "zstd"),
     *("python3-flask", "python3-jinja2", "python3-prometheus-client", "python3-psycopg", "python3-psycopg-c", "python3-pytest"),
     *("python3-redis", "python3-sqlalchemy", "python3-yaml"),
 )

@@ -111,6 +111,18 @@ def test_one_fails_with(name: str, place: Place, room: Path) -> None:
     assert (result["verdict"], {difference["kind"] for difference in result["differences"]}) == ("failed", {kind})
 
 
+@pytest.mark.parametrize(("change", "lacking"), [(_a_row_less, 1), (_other_rows, 0)], ids=["a row less", "a value changed"])
+def test_rows_that_differ_are_named(change: Callable[[Backup], None], lacking: int, place: Place, room: Path) -> None:
+    """The newer server's sums of parts are those of the older one."""
+    backup, database = copied(place, room, "stack")
+    change(backup)
+    (difference,) = judged(backup, room, database, level="data")["differences"]
+    ranges = difference["ranges"]
+    assert sum(part["expected_rows"] - part["found_rows"] for part in ranges) == lacking
+    assert 0 < sum(part["expected_rows"] for part in ranges) <= ROWS
+    assert all(f'"{backup.busiest}"' in part["query"] for part in ranges)
+
+
 def restored(place: Place, backup: Backup, database: str, **options: Any) -> dict[str, Any]:
     """As the administrator of the newer server, which never had the database that was backed up."""
     support.credentials(place.directory / "admin", "admin")

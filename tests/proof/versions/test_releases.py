@@ -11,7 +11,7 @@ import pytest
 from tests.proof.versions.releases import RELEASES, Inside, called, shown
 
 _MUTATION = [f"tests/proof/mutation/test_{name}.py" for name in ("healthy", "rows", "roles", "structure")]
-_INTEGRATION = [f"tests/integration/postgres/test_{name}.py" for name in ("levels", "restore", "restore_tables")]
+_INTEGRATION = [f"tests/integration/postgres/test_{name}.py" for name in ("buckets", "levels", "restore", "restore_tables")]
 _OWN = [f"tests/proof/versions/test_{name}.py" for name in ("older", "newer")]
 FILES = [*_OWN, *_MUTATION, *_INTEGRATION]
 
