@@ -380,6 +380,9 @@ def test_backups_that_nobody_has_judged_come_first(backup: Backup, room: Path) -
     ]
     assert (told.result["backup"], told.result["verdict"], told.findings()) == (older.path.name, "failed", ["backup_failed_verification"])
     assert re.search(r'verdict="failed"} 1', (room / "m" / "v.prom").read_text())
+    again = backup.verify(room, backup="all", level="checksum", recorded_max_age_seconds=60).result["outcomes"]
+    assert [(one["verdict"], one["cached"]) for one in again] == [("failed", False), ("passed", True)]
+    assert again[0]["read_bytes"] > again[1]["read_bytes"] == (backup.path / "manifest.json").stat().st_size
     refused = backup.place.run("pg_backup_verify", options_of(backup, room, backup="sample", level="checksum"))
     assert (refused.failed, f"The backup {older.path.name} failed" in refused.message) == (True, True)
 
