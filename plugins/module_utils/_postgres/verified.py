@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -44,7 +45,7 @@ class Order:
     asked: Asked
 
     def __post_init__(self) -> None:
-        if not self.recorded_max_age_seconds >= 0:
+        if self.recorded_max_age_seconds < 0 or math.isnan(self.recorded_max_age_seconds):
             raise OpsError(f"recorded_max_age_seconds must be at least 0, not {self.recorded_max_age_seconds:g}")
 
 
