@@ -23,6 +23,7 @@ from .._errors import OpsError
 from . import silence
 from .archive import Archive, Copy
 from .compressed import rows, small_rows
+from .feed import Block, Feed, StoppedError
 from .load_error import LoadError
 
 with declare("psycopg", minimum="3.1"):
@@ -34,54 +35,12 @@ _SPLIT_BYTES = 16 << 20
 _SMALL_BYTES = 1 << 20
 _SMALL_AT_ONCE = 100
 _WATCH_SECONDS = 0.5
-_POLL_SECONDS = 0.05
 _LINE = re.compile(r"^COPY .*?, line (\d+)", re.S)
 _STATEMENT_TIMEOUT = "SELECT pg_catalog.set_config('statement_timeout', %s, false)"
 # PostgreSQL keeps timeouts as milliseconds in 31 bits.
 _LONGEST_TIMEOUT_SECONDS = 2_000_000
 # The server was told to end a statement or a session, which says nothing of the rows.
 _ENDED = "57"
-
-
-# A part of a file, by its place among them.
-Block = tuple[int, bytes]
-
-
-class _StoppedError(Exception):
-    """Another stream has failed."""
-
-
-@dataclass
-class _Feed:
-    """Parts of one file for several streams, a few at a time."""
-
-    stopped: threading.Event
-    parts: queue.Queue[Block]
-    ended: threading.Event = field(default_factory=threading.Event)
-
-    def fill(self, blocks: Iterable[Block]) -> None:
-        try:
-            for block in blocks:
-                self._put(block)
-        finally:
-            self.ended.set()
-
-    def _put(self, block: Block) -> None:
-        while not self.stopped.is_set():
-            try:
-                return self.parts.put(block, timeout=_POLL_SECONDS)
-            except queue.Full:
-                continue
-        raise _StoppedError
-
-    def __iter__(self) -> Iterator[Block]:
-        while True:
-            ended = self.ended.is_set()
-            try:
-                yield self.parts.get(timeout=_POLL_SECONDS)
-            except queue.Empty:
-                if ended:
-                    return
 
 
 @dataclass
@@ -107,7 +66,7 @@ class Streams:
                 self._free.put(sessions.enter_context(self._session()))
             try:
                 for copy in big:
-                    feed = _Feed(self._stopped, queue.Queue(self.jobs + 1))
+                    feed = Feed(self._stopped, queue.Queue(self.jobs + 1))
                     senders = [pool.submit(self._guarded, self._send, copy, feed) for _job in range(self.jobs)]
                     self._await([pool.submit(self._guarded, feed.fill, self._blocks(copy)), *senders], while_running)
                 self._await([pool.submit(self._guarded, *work) for work in self._whole(copies[len(big) :])], while_running)
@@ -172,7 +131,7 @@ class Streams:
             with connection.cursor() as cursor, cursor.copy(copy.statement) as stream:
                 for number, data in blocks:
                     if self._stopped.is_set():
-                        raise _StoppedError
+                        raise StoppedError
                     sent.append(number)
                     stream.write(data)
         except psycopg.Error as error:
