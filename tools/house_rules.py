@@ -12,8 +12,8 @@ from pathlib import Path
 
 import yaml
 
-MAXIMUM_MODULE_LINES = 150
-MAXIMUM_TASK_FILE_LINES = 160
+MAXIMUM_LINES = 150
+MAXIMUM_FUNCTION_LINES = 50
 DOCUMENTATION = {"DOCUMENTATION", "EXAMPLES", "RETURN"}
 THROWN_AWAY = re.compile(r"^[\s-]*(ignore_errors:(?!\s*(false|no)\b)|failed_when:\s*(false|no)\b)", re.MULTILINE | re.IGNORECASE)
 LEFT_UNDONE = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X)\b|pytest\.mark\.(skip\b|xf" r"ail)")
@@ -22,17 +22,19 @@ NOT_OURS = {".git", ".ansible", ".mypy_cache", ".ruff_cache", "__pycache__", "bu
 
 
 def code_lines(source: str) -> int:
-    """Lines that are neither empty nor comment nor documentation of a module."""
-    documentation = [
-        (node.lineno, node.end_lineno or node.lineno)
-        for node in ast.parse(source).body
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") in DOCUMENTATION
-    ]
-    return sum(
-        1
-        for number, line in enumerate(source.splitlines(), start=1)
-        if line.strip() and not line.strip().startswith("#") and not any(first <= number <= last for first, last in documentation)
-    )
+    """Lines that are neither empty nor comment nor documentation."""
+    left_out: set[int] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") in DOCUMENTATION:
+            left_out |= _lines(node)
+        elif isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and ast.get_docstring(node) is not None:
+            left_out |= _lines(node.body[0])
+    lines = enumerate(map(str.strip, source.splitlines()), start=1)
+    return sum(1 for number, line in lines if line and not line.startswith("#") and number not in left_out)
+
+
+def _lines(node: ast.stmt) -> set[int]:
+    return set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
 
 
 def files(root: Path, *patterns: str) -> Iterator[Path]:
@@ -40,11 +42,21 @@ def files(root: Path, *patterns: str) -> Iterator[Path]:
         yield from (path for path in sorted(root.glob(pattern)) if not NOT_OURS & set(path.relative_to(root).parts))
 
 
-def modules_are_thin(root: Path) -> Iterator[str]:
-    for path in files(root, "plugins/modules/*.py"):
+def rooms_are_small(root: Path) -> Iterator[str]:
+    for path in files(root, "plugins/**/*.py"):
         lines = code_lines(path.read_text())
-        if lines > MAXIMUM_MODULE_LINES:
-            yield f"{path.relative_to(root)}: {lines} lines of code; a module is thin, its work belongs in module_utils"
+        if lines > MAXIMUM_LINES:
+            way_out = "its work belongs in module_utils" if path.parent.name == "modules" else "it answers more than one question, split it"
+            yield f"{path.relative_to(root)}: {lines} lines of code; {way_out}"
+
+
+def functions_fit_a_screen(root: Path) -> Iterator[str]:
+    for path in files(root, "plugins/**/*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                lines = (node.end_lineno or node.lineno) - node.lineno + 1
+                if lines > MAXIMUM_FUNCTION_LINES:
+                    yield f"{path.relative_to(root)}:{node.lineno} {node.name} has {lines} lines; no screen shows all of it"
 
 
 def modules_are_in_the_group(root: Path) -> Iterator[str]:
@@ -58,7 +70,7 @@ def modules_are_in_the_group(root: Path) -> Iterator[str]:
 def task_files_are_short(root: Path) -> Iterator[str]:
     for path in files(root, "roles/*/tasks/**/*.yml", "playbooks/**/*.yml"):
         lines = len(path.read_text().splitlines())
-        if lines > MAXIMUM_TASK_FILE_LINES:
+        if lines > MAXIMUM_LINES:
             yield f"{path.relative_to(root)}: {lines} lines; split it by phase"
 
 
@@ -94,7 +106,8 @@ def nothing_is_left_undone(root: Path) -> Iterator[str]:
 
 
 RULES: tuple[Callable[[Path], Iterator[str]], ...] = (
-    modules_are_thin,
+    rooms_are_small,
+    functions_fit_a_screen,
     modules_are_in_the_group,
     task_files_are_short,
     errors_are_kept,
