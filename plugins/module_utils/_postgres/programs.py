@@ -9,6 +9,7 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from .._errors import OpsError
@@ -81,7 +82,9 @@ def major_of(version: str) -> int:
     return int(re.split(r"\D", version, maxsplit=1)[0])
 
 
+@cache
 def _version(path: str) -> str:
+    # Asked again and again in a run, and each answer takes as long as a program takes to start.
     said = run([path, "--version"], timeout_seconds=_TIMEOUT_SECONDS).check(f"{path} does not tell its version").stdout
     match = _VERSION.search(said)
     if match is None:

@@ -58,27 +58,35 @@ def restored(examination: Examination, statements: str, making: scratch.Making) 
     examination.seen.scratch_version = programs.version
     examination.seen.across = (programs.major, clients.major) != (examination.manifest.server.major, examination.manifest.dumped_by)
     examination.progress.phase("server")
-    with scratch.running(making) as server:
-        loader = load.Loader(clients, server.server, server.who, examination.deadline)
-        trial = Trial(examination, loader, statements)
-        try:
-            with archive.opened(examination.path, examination.manifest.files, clients, examination.deadline, server.log.parent) as opened:
-                if trial_load.prepared(trial):
-                    trial_compare.compared(trial, trial_load.loaded(trial, opened))
-                    trial_compare.located(trial)
-            if examination.then and not examination.seen.differences:
-                examination.complete()
-                examination.then(loader)
-        except OpsError as error:
-            lacking = (
-                server.trouble()
-                or _lost_with_the_roles(trial, error)
-                or _lost_with_the_release(trial, error, programs)
-                or (error.cause if isinstance(error, LoadError) and error.here else "")
-            )
-            if not lacking:
-                raise
-            raise NoScratchError("The scratch server cannot hold this backup", cause=lacking) from error
+    with ExitStack() as layout:
+        laid_out = archive.opened(examination.path, examination.manifest.files, clients, examination.deadline, making.directory)
+        opened = layout.enter_context(laid_out)
+        with scratch.running(making) as server:
+            trial = Trial(examination, load.Loader(clients, server.server, server.who, examination.deadline), statements)
+            try:
+                _tried(trial, opened)
+                # What was decompressed leaves its room to what follows.
+                layout.close()
+                if examination.then and not examination.seen.differences:
+                    examination.complete()
+                    examination.then(trial.loader)
+            except OpsError as error:
+                lacking = server.trouble() or _lacking(trial, error, programs)
+                if not lacking:
+                    raise
+                raise NoScratchError("The scratch server cannot hold this backup", cause=lacking) from error
+
+
+def _tried(trial: Trial, opened: archive.Archive) -> None:
+    if trial_load.prepared(trial):
+        trial_compare.compared(trial, trial_load.loaded(trial, opened))
+        trial_compare.located(trial)
+
+
+def _lacking(trial: Trial, error: OpsError, programs: Programs) -> str:
+    """What the server lacks that the backup needs; empty where the backup is to blame."""
+    here = error.cause if isinstance(error, LoadError) and error.here else ""
+    return _lost_with_the_roles(trial, error) or _lost_with_the_release(trial, error, programs) or here
 
 
 def _lost_with_the_roles(trial: Trial, error: OpsError) -> str:

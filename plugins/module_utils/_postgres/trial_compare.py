@@ -29,11 +29,9 @@ def compared(trial: Trial, loaded: Loaded) -> None:
             raise NoScratchError("The scratch server computes otherwise than the one that was backed up", cause=cause)
     with opened() as connection:
         twin = _content(trial, loaded, connection, opened)
-        trial.progress.phase("sequences")
-        trial.seen.add(sequence_values.sequences(connection, trial.statements, trial.examination.advance), "sequences")
-        trial.seen.odd += sequence_values.since_snapshot(trial.manifest, trial.statements)
         if trial.asked.level != DATA:
             # Without their indexes, tables would be read once more for it.
+            trial.progress.phase("sequences")
             trial.seen.odd += sequence_values.behind(connection, trial.examination.advance)
     if trial.asked.level == DATA:
         return
@@ -49,9 +47,12 @@ def compared(trial: Trial, loaded: Loaded) -> None:
 
 def _content(trial: Trial, loaded: Loaded, connection: Any, opened: Opened) -> compare.Twin:
     twins: list[compare.Twin] = []
+    sequences: list[compare.Comparison] = []
     present = snapshot.asked(connection)
 
     def meanwhile() -> None:
+        trial.progress.phase("sequences")
+        sequences.append(sequence_values.sequences(connection, trial.statements, trial.examination.advance))
         twins.append(indexed(trial, loaded, connection))
         trial.progress.phase("rows", sum(question.bytes for question in present.all), "bytes")
 
@@ -59,6 +60,8 @@ def _content(trial: Trial, loaded: Loaded, connection: Any, opened: Opened) -> c
     trial.seen.add(tables, "tables")
     trial.seen.checked["rows"] += tables.rows
     trial.seen.odd += tables.odd
+    trial.seen.add(sequences[0], "sequences")
+    trial.seen.odd += sequence_values.since_snapshot(trial.manifest, trial.statements)
     what = [content.LARGE_OBJECTS, *([] if trial.asked.level == DATA else [content.LARGE_OBJECT_RIGHTS])]
     trial.seen.differences += compare.large_objects(trial.manifest, present, opened, what).differences
     if trial.asked.level == FULL:
