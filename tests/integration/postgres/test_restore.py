@@ -387,6 +387,22 @@ def test_queries_and_samples_of_others_are_never_run_on_the_server(scene: Scene,
     assert (scene.seen(), scene.sql("SELECT last_value FROM endpoints_id_seq")) == (scene.content, "20")
 
 
+def test_a_generated_column_that_is_computed_otherwise_now_is_told(scene: Scene, room: Path) -> None:
+    scene.sql(
+        """
+        SET ROLE owner;
+        CREATE FUNCTION made(n integer) RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT n * 2';
+        CREATE TABLE changed (n integer, made integer GENERATED ALWAYS AS (made(n)) STORED);
+        INSERT INTO changed VALUES (5);
+        CREATE OR REPLACE FUNCTION made(n integer) RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT n * 3'
+        """
+    )
+    backup = scene.place.good(scene.place.backup(room / "backups")).result["backup"]
+    restored = scene.place.good(scene.run(directory=str(room / "backups"), backup=backup, require_proven=False))
+    found = [finding["subject"] for finding in restored.result["findings"] if finding["id"] == "generated_columns_differ"]
+    assert (found, scene.sql("SELECT made FROM changed")) == (["public.changed"], "15")
+
+
 def test_a_restore_that_fails_leaves_nothing(scene: Scene, room: Path) -> None:
     lost = scene.lose()
     gate.wrapper(room, "pg_restore", before='[ "$1" = --exit-on-error ] && { echo "no room on the server" >&2; exit 1; }')
