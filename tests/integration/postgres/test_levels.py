@@ -66,9 +66,9 @@ from {_COLLECTION}.modules import pg_backup_verify
 pg_backup_verify.main()
 """
 PHASES = {
-    "data": ["server", "roles", "restore", "indexes", "rows", "sequences"],
-    "constraints": ["server", "roles", "restore", "indexes", "rows", "sequences", "structure"],
-    "full": ["server", "roles", "restore", "indexes", "rows", "sequences", "structure", "amcheck"],
+    "data": ["server", "roles", "restore", "sequences", "indexes", "rows"],
+    "constraints": ["server", "roles", "restore", "sequences", "indexes", "rows", "structure"],
+    "full": ["server", "roles", "restore", "sequences", "indexes", "rows", "structure", "amcheck"],
 }
 
 
