@@ -91,7 +91,11 @@ def session(server: Server, who: Credentials, settings: str = "") -> Iterator[An
     with silence.watched(connection, statement_seconds) as watch:
         try:
             with connection:
-                yield connection
+                try:
+                    yield connection
+                except BaseException:
+                    watch.failing()
+                    raise
         except psycopg.Error as error:
             if watch.silent:
                 raise watch.error(server.address) from error

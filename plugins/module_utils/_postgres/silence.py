@@ -42,6 +42,7 @@ class Watch:
     line: socket.socket
     seconds: float
     silent: bool = False
+    _failing: bool = False
     _since: float | None = None
     _over: threading.Event = field(default_factory=threading.Event)
 
@@ -62,13 +63,19 @@ class Watch:
         while not self._over.wait(_LOOK_SECONDS):
             since = self._since
             if since is not None and self.seconds and time.monotonic() - since > self.seconds + _GRACE_SECONDS:
-                self.silent = True
+                # What went wrong before is the error then.
+                self.silent = not self._failing
                 self.cut()
 
     def cut(self) -> None:
         """Whoever waits for an answer gets an error at once."""
         with suppress(OSError):
             self.line.shutdown(socket.SHUT_RDWR)
+
+    def failing(self) -> None:
+        """What is left to say is said in seconds: who hears it answers at once, and a server that does not undoes everything by itself."""
+        if not self.silent:
+            self._failing, self.seconds = True, 1
 
     def end(self) -> None:
         self._over.set()

@@ -70,3 +70,11 @@ def test_what_waits_is_ended_at_once(server: tuple[Connection, socket.socket]) -
         silence.cut(connection)
         assert connection.wait() == b""
     assert not watch.silent
+
+
+def test_after_a_failure_it_is_waited_for_no_longer_and_the_failure_stays_the_error(server: tuple[Connection, socket.socket]) -> None:
+    connection, _there = server
+    with silence.watched(connection, 3600) as watch:
+        watch.failing()
+        assert connection.wait() == b""
+    assert not watch.silent
