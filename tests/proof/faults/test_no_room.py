@@ -38,8 +38,8 @@ BACKUP: dict[str, tuple[killed.Stop, int, str]] = {
 }
 # When the disk of the scratch server runs full, and how many bytes are left; whether nothing of it is needed any more then.
 VERIFICATION: dict[str, tuple[killed.Stop, int, bool]] = {
-    "before the server": (partial(_VERIFY, name="server"), 0, False),
-    "while it is made": (partial(_VERIFY, name="server"), 20 * MEBIBYTE, False),
+    "before the server": (partial(gate.of_program, name="initdb"), 0, False),
+    "while it is made": (partial(gate.of_program, name="initdb"), 20 * MEBIBYTE, False),
     "before the roles": (partial(_VERIFY, name="roles"), 0, False),
     "before the load": (partial(_VERIFY, name="restore"), 0, False),
     "in the load": (partial(_VERIFY, name="restore"), 4 * MEBIBYTE, False),
@@ -107,7 +107,7 @@ def test_pg_backup_verify_without_room(backup: Backup, room: Path, phase: str) -
         options = {"directory": str(backup.repository), "scratch_dir": str(full.path), "level": "full", "require_passed": False}
         options |= {"recorded_max_age_seconds": 0}
         with stop(room) as stopped:
-            running = backup.place.start("pg_backup_verify", options, code=stopped.code)
+            running = backup.place.start("pg_backup_verify", options, code=stopped.code, programs=stopped.programs)
             stopped.wait()
             full.fill(left)
             stopped.open()
