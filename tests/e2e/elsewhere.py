@@ -1,6 +1,9 @@
 # Copyright: Endpoint Statistics Operations contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What whoever runs the stack brings along for its backups: keys, and an S3 service outside of the cluster, in the network of the lab."""
+"""What whoever runs the stack brings along for its backups: keys, and an S3 service outside of the cluster, in the network of the lab.
+
+And a small database of his own beside the stack's.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from tests.integration.offsite.s3 import S3, SECRET
 
 BUCKET = "backups"
 COPIES = "test"
+FURTHER = "audit"
 MOUNTED = "/run/secrets/endpoint-stats"
 _MOUNT_SECONDS = 180
 # Three directories with five files.
@@ -57,6 +61,7 @@ class Elsewhere:
         keys, identity = {"backup-keys": "backup-keys"}, {"backup-identity": "backup-identity"}
         return {
             "endpoint_stats_offsite": {"remote": f"archive:{BUCKET}/{COPIES}", "secret": "offsite", "endpoints": [self.endpoint]},
+            "endpoint_stats_backup_databases": [{"database": FURTHER}],
             "backups_offsite_ca_file": f"{MOUNTED}/offsite/ca.crt",
             "endpoint_stats_backup_secrets": keys,
             "endpoint_stats_backup_manifest_key_file": f"{MOUNTED}/backup-keys/manifest.key",
@@ -70,7 +75,9 @@ class Elsewhere:
         }
 
     def bring(self, lab: Lab) -> None:
-        """Make the Secrets. The pod of operations runs already, and gets them as they come."""
+        """Make the database and the Secrets. The pod of operations runs already, and gets them as they come."""
+        lab.sql(f"CREATE DATABASE {FURTHER} OWNER owner", "postgres")
+        lab.sql("SET ROLE owner; CREATE TABLE events AS SELECT generate_series(1, 9) AS number", FURTHER)
         recipients = subprocess.run(["age-keygen", "-y"], input=self.identity, check=True, capture_output=True, text=True).stdout
         files = {
             "offsite": {"rclone.conf": self.service.configuration(), "ca.crt": self.service.authority.read_text()},

@@ -79,7 +79,8 @@ def test_every_part_of_a_living_stack_is_looked_at(first: Run) -> None:
     assert 1 <= len(parts["api_log"]["lines"]) <= 20
     assert len(parts["events"]["events"]) <= 10
     assert all(entry["days_left"] > 30 for entry in parts["certificates"]["certificates"])
-    assert parts["backups"]["directory"] == "/var/lib/endpoint-stats/backups/postgresql"
+    directory = "/var/lib/endpoint-stats/backups/postgresql"
+    assert [parts[name]["directory"] for name in ("backups", "backups/audit")] == [directory, f"{directory}-audit"]
 
 
 def test_a_planted_secret_is_in_no_report(stack_lab: Lab, first: Run) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.elsewhere import Elsewhere
+from tests.e2e.elsewhere import BUCKET, COPIES, FURTHER, Elsewhere
 from tests.e2e.runs import Run
 from tests.e2e.support import STACK, Lab, text_of
 from tools.story import Story
@@ -66,7 +66,7 @@ class StoryWithoutClaim(Story):
     """Not only rows are lost, but every backup with them: what was copied elsewhere is all there is."""
 
     def claim(self) -> int:
-        status = self._kubectl("exec", "ops-runner-0", "--", "rm", "--recursive", BACKUPS)
+        status = self._kubectl("exec", "ops-runner-0", "--", "rm", "--recursive", BACKUPS, f"{BACKUPS}-{FURTHER}")
         return status or self.stage.playbooks("fetch_backup")
 
 
@@ -103,6 +103,22 @@ def test_no_key_is_in_what_runs_print_or_report(stage: Stage, story: Story, else
     everything = "\n".join([*(run.output for run in stage.runs), text_of(stage.lab / "reports")])
     assert stage.told["backup"]["backup"] in everything
     assert [needle for needle in elsewhere.needles if needle in everything] == []
+
+
+def test_another_database_of_the_server_comes_back_as_well(stack_lab: Lab, stage: Stage, story: Story, elsewhere: Elsewhere) -> None:
+    """It was copied, fetched and proven with the stack's own."""
+    assert story.notes
+    for operation, step in {
+        "backup_offsite": "Copy off-site",
+        "backup_fetch": "Fetch from off-site",
+        "backup_verification": "Verify",
+    }.items():
+        assert stage.told[operation]["states"] == {f"{step} endpoint_stats": "succeeded", f"{step} {FURTHER}": "succeeded"}
+    assert list((elsewhere.service.buckets / BUCKET / f"{COPIES}-{FURTHER}").glob("2*/manifest.json"))
+    stack_lab.sql("DELETE FROM events WHERE number > 2", FURTHER)
+    given = {"confirm": f"test/{STACK}/{FURTHER}", "disaster_recovery_database": FURTHER}
+    assert stage.playbooks("restore", variables=given) == 0
+    assert stack_lab.sql("SELECT count(*) FROM events", FURTHER) == "9"
 
 
 def test_the_way_out_leads_there_and_nowhere_else(stack_lab: Lab, elsewhere: Elsewhere) -> None:
@@ -163,5 +179,6 @@ def test_a_job_of_each_schedule_does_its_work(stack_lab: Lab, elsewhere: Elsewhe
     assert said["result"] == "ok", log[-3000:]
     if name == "postgres-backup":
         assert said["backup_offsite"]["backup"] == said["backup"]["backup"]
+        assert said["backup"]["states"].keys() == {"Back up endpoint_stats", f"Back up {FURTHER}"}
         assert (elsewhere.copies / said["backup"]["backup"] / "manifest.json").exists()
     assert [needle for needle in elsewhere.needles if needle in log] == []
