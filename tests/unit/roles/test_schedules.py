@@ -167,21 +167,6 @@ def test_runs_are_told_what_the_inventory_says(tmp_path: Path) -> None:
     assert (schedule["schedule"], schedule["startingDeadlineSeconds"]) == ("5,15 */6 * * *", 6 * 3600 - 600)
 
 
-def test_all_roles_look_for_the_backups_of_a_further_database_in_one_place(tmp_path: Path) -> None:
-    """In three roles, as none of them depends on another."""
-    known = {**VARIABLES, "endpoint_stats_backups_dir": "/srv/backups", "endpoint_stats_backup_databases": [{"database": "a/b c"}]}
-    asked = {
-        "backups": ("backups_directory ~ _backups_suffix", {"_backups_one": "{{ backups_databases[0] }}"}),
-        "health_report": ("health_report_backups_dir ~ _health_report_suffix", {"_health_report_one": "{{ _health_report_backed_up[1] }}"}),
-        "disaster_recovery": ("_disaster_recovery_directory", {"disaster_recovery_database": "a/b c"}),
-    }
-    found = {}
-    for role, (expression, variables) in asked.items():
-        (tmp_path / role).mkdir()
-        found[role] = evaluated(role, {"directory": expression}, {**known, **variables}, tmp_path / role)["directory"]
-    assert found == dict.fromkeys(asked, "/srv/backups-a%2Fb%20c")
-
-
 def test_they_fit_into_the_quota_all_at_once(schedules: dict[str, dict[str, Any]], tmp_path: Path) -> None:
     room = evaluated("app_stack", {"jobs": "app_stack_quota_concurrent_jobs", "each": "app_stack_ops_runner_resources"}, {}, tmp_path)
     assert len(schedules) <= room["jobs"]
