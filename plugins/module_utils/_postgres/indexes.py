@@ -97,7 +97,7 @@ def _held(entry: _Entry, indexes: set[str], plain: set[str]) -> frozenset[str]:
 
 def _entries(said: str) -> Iterator[_Entry]:
     heads = list(_ENTRY.finditer(said))
-    ends = [head.start() for head in heads[1:]] + [len(said)]
+    ends = [*[head.start() for head in heads], len(said)][1:]
     for head, end in zip(heads, ends, strict=True):
         schema = "" if head["schema"] == "-" else f"{head['schema']}."
         needed = frozenset((head["needed"] or "").split())

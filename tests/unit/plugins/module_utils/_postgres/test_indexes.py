@@ -83,6 +83,14 @@ def test_what_something_else_needs_is_built_and_so_is_what_is_tied_to_it() -> No
     assert numbers(divided(lines(1, 2, 3, 4), said)) == (["1", "2", "3", "4"], [])
 
 
+def test_a_database_of_bare_tables_has_no_index_and_no_key() -> None:
+    """What pg_restore prints then has a head alone."""
+    found = divided(
+        [], "--\n-- PostgreSQL database dump\n--\n\nSET statement_timeout = 0;\n\n--\n-- PostgreSQL database dump complete\n--\n"
+    )
+    assert (numbers(found), found.parsed_indexes) == (([], []), 0)
+
+
 def test_indexes_that_readers_do_not_mind_come_first() -> None:
     kinds = [
         "CONSTRAINT public t key o",
