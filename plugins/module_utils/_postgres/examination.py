@@ -12,9 +12,8 @@ from pathlib import Path
 from .._deadline import Deadline
 from .._errors import OpsError
 from .._progress import Progress
-from . import compare, compressed, files, load, manifest, scratch, scratch_place, sealing, signing
+from . import compare, compressed, encryption, files, load, manifest, scratch, scratch_place, sealing, signing
 from .dump import DUMP, GLOBALS
-from .encryption import DamagedError
 from .load_error import LoadError
 from .manifest import Manifest, ManifestError
 from .programs import NEWEST_KNOWN, Programs, nearest
@@ -71,7 +70,7 @@ class Examination:
         self.seen.roles_unseen = not keys.of(encrypted.name)
         try:
             return None if self.seen.roles_unseen else keys.decrypt(encrypted).decode(errors="replace")
-        except DamagedError as error:
+        except encryption.DamagedError as error:
             raise LoadError("roles", encrypted.name, error) from error
 
     def files(self, *, read: bool) -> None:
