@@ -143,9 +143,9 @@ def test_the_stacks_own(backup: Backup, room: Path) -> None:
         "server",
         "roles",
         "restore",
+        "sequences",
         "indexes",
         "rows",
-        "sequences",
         "structure",
     ]
     assert result["restore_seconds"] == pytest.approx(sum(result["seconds"][phase] for phase in ("roles", "restore", "indexes")))
