@@ -8,7 +8,8 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import chain, repeat
 
 _POLL_SECONDS = 0.05
 
@@ -20,22 +21,19 @@ class StoppedError(Exception):
     """Another stream has failed."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Feed:
-    """Parts of one file for several streams, a few at a time."""
+    """Parts of one file for so many streams, a few at a time; after the last one each of them gets nothing, and ends."""
 
+    streams: int
     stopped: threading.Event
-    parts: queue.Queue[Block]
-    ended: threading.Event = field(default_factory=threading.Event)
+    parts: queue.Queue[Block | None]
 
     def fill(self, blocks: Iterable[Block]) -> None:
-        try:
-            for block in blocks:
-                self._put(block)
-        finally:
-            self.ended.set()
+        for block in chain(blocks, repeat(None, self.streams)):
+            self._put(block)
 
-    def _put(self, block: Block) -> None:
+    def _put(self, block: Block | None) -> None:
         while not self.stopped.is_set():
             try:
                 return self.parts.put(block, timeout=_POLL_SECONDS)
@@ -44,10 +42,12 @@ class Feed:
         raise StoppedError
 
     def __iter__(self) -> Iterator[Block]:
-        while True:
-            ended = self.ended.is_set()
+        while not self.stopped.is_set():
             try:
-                yield self.parts.get(timeout=_POLL_SECONDS)
+                block = self.parts.get(timeout=_POLL_SECONDS)
             except queue.Empty:
-                if ended:
-                    return
+                continue
+            if block is None:
+                return
+            yield block
+        raise StoppedError

@@ -29,7 +29,7 @@ from .scratch_place import MOST_WAL_BYTES, PORT, Needs, NoScratchError, availabl
 
 PROGRAMS = ("postgres", "initdb")
 _FULL_DISK_BYTES = 8 << 20
-_POLL_SECONDS = 0.05
+_POLL_SECONDS = 0.02
 _LOG_CHARACTERS = 1000
 # PostgreSQL keeps timeouts as milliseconds in 31 bits.
 _LONGEST_TIMEOUT_SECONDS = 2_000_000
@@ -126,7 +126,8 @@ def settings(directory: Path, needs: Needs, memory_bytes: int) -> dict[str, str]
         "max_connections": str(sessions),
         # pg_dump locks all tables at once when it reads the structure back.
         "max_locks_per_transaction": str(64 + 2 * needs.entries // sessions),
-        "shared_buffers": f"{_between(16, mebibytes // 8, 512)}MB",
+        # Rows are written, read and sorted beside them; each process would only have more of them to map.
+        "shared_buffers": f"{_between(16, mebibytes // 8, 128)}MB",
         "maintenance_work_mem": f"{_between(16, mebibytes // (4 * needs.jobs), 1024)}MB",
         # The last index of a large table has all processors for itself.
         "max_parallel_maintenance_workers": str(len(os.sched_getaffinity(0)) - 1),

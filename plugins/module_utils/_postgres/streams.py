@@ -66,7 +66,7 @@ class Streams:
                 self._free.put(sessions.enter_context(self._session()))
             try:
                 for copy in big:
-                    feed = Feed(self._stopped, queue.Queue(self.jobs + 1))
+                    feed = Feed(self.jobs, self._stopped, queue.Queue(self.jobs + 1))
                     senders = [pool.submit(self._guarded, self._send, copy, feed) for _job in range(self.jobs)]
                     self._await([pool.submit(self._guarded, feed.fill, self._blocks(copy)), *senders], while_running)
                 self._await([pool.submit(self._guarded, *work) for work in self._whole(copies[len(big) :])], while_running)

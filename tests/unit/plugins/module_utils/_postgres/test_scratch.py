@@ -28,7 +28,7 @@ def test_it_gives_way_to_others_where_that_is_wanted(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize(
     ("mebibytes", "jobs", "shared", "maintenance"),
-    [(200, 2, "25MB", "25MB"), (4096, 2, "512MB", "512MB"), (100_000, 1, "512MB", "1024MB"), (200, 16, "25MB", "16MB")],
+    [(200, 2, "25MB", "25MB"), (4096, 2, "128MB", "512MB"), (100_000, 1, "128MB", "1024MB"), (200, 16, "25MB", "16MB")],
 )
 def test_memory_is_shared_out(mebibytes: int, jobs: int, shared: str, maintenance: str) -> None:
     made = scratch.settings(Path("/tmp"), Needs(0, 0, jobs), mebibytes * MIB)
