@@ -21,6 +21,8 @@ with declare("psycopg", minimum="3.1"):
     import psycopg
     import psycopg.rows
 
+# PostgreSQL keeps timeouts as milliseconds in 31 bits.
+LONGEST_TIMEOUT_SECONDS = 2_000_000
 _STARTING = ("57P03", "53300")
 _STATEMENT_TIMEOUT = re.compile(r"statement_timeout=(\d+)")
 

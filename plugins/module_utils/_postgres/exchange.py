@@ -18,7 +18,7 @@ from .._progress import Progress
 from .._report.finding import Finding
 from .._tls import Credentials
 from .beside import MAINTENANCE, Beside, Catalog, Replaced, look, refuse_name
-from .connection import NoConnectionError, Server, session
+from .connection import LONGEST_TIMEOUT_SECONDS, NoConnectionError, Server, session
 from .contents import EntryDifference
 from .side_schema import SideTable
 from .swap import Change, swap
@@ -29,8 +29,6 @@ with declare("psycopg", minimum="3.1"):
     import psycopg.sql
 
 _LOCK = "pg_restore of {}"
-# PostgreSQL keeps timeouts as milliseconds in 31 bits.
-_LONGEST_TIMEOUT_SECONDS = 2_000_000
 
 _TAKE = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0)) AS taken"
 _HOLDER = """
@@ -60,7 +58,7 @@ class Target:
         refuse_name(self.database)
 
     def session(self, database: str = MAINTENANCE, *, statement_seconds: float = 0) -> AbstractContextManager[Any]:
-        milliseconds = int(min(statement_seconds, _LONGEST_TIMEOUT_SECONDS) * 1000)
+        milliseconds = int(min(statement_seconds, LONGEST_TIMEOUT_SECONDS) * 1000)
         limit = f"-c statement_timeout={milliseconds}" if statement_seconds else ""
         return session(replace(self.server, database=database), self.who, f"{limit} -c row_security=off")
 

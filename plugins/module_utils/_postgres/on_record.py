@@ -43,7 +43,8 @@ class Answer:
 
 def answer(path: Path, records: Records, order: Order, asked: Asked, progress: Progress) -> Answer | None:
     """The newest verdict on this very manifest and these files that meets all that is asked; none where the backup has to be read."""
-    if not order.recorded_max_age_seconds:
+    young = [entry for entry in _since_failed(records, path.name) if 0 <= _age(entry) <= order.recorded_max_age_seconds]
+    if not order.recorded_max_age_seconds or not young:
         return None
     seen = identify(path, asked, progress)
     if seen.verdict or seen.manifest is None:
@@ -51,9 +52,9 @@ def answer(path: Path, records: Records, order: Order, asked: Asked, progress: P
     encrypted = sealing.sealed(path)
     opened = [encrypted] if encrypted and asked.keys.of(encrypted.name) else []
     wanted = {"verdict": PASSED, "manifest_sha256": seen.manifest.sha256, "fingerprint": files.fingerprint(path)}
-    for entry in _since_failed(records, path.name):
+    for entry in young:
         same = all(entry.get(name) == value for name, value in wanted.items())
-        if same and 0 <= _age(entry) <= order.recorded_max_age_seconds and _meets(entry, asked, seen.manifest, opened):
+        if same and _meets(entry, asked, seen.manifest, opened):
             seen.verdict, seen.roles_unseen = PASSED, not entry.get("roles_seen")
             seen.reason = f"cached: the verdict of {entry['at']}, as nobody has touched the files since"
             seen.scratch_version, seen.structure = str(entry.get("scratch_version", "")), str(entry.get("structure", ""))

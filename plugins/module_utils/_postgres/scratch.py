@@ -22,7 +22,7 @@ from .._completed import Completed
 from .._deadline import Deadline
 from .._process import run, server
 from .._tls import Credentials
-from .connection import NoConnectionError, Server, session
+from .connection import LONGEST_TIMEOUT_SECONDS, NoConnectionError, Server, session
 from .programs import Programs
 from .scratch_directory import private
 from .scratch_place import MOST_WAL_BYTES, PORT, Needs, NoScratchError, available_memory
@@ -31,8 +31,6 @@ PROGRAMS = ("postgres", "initdb")
 _FULL_DISK_BYTES = 8 << 20
 _POLL_SECONDS = 0.02
 _LOG_CHARACTERS = 1000
-# PostgreSQL keeps timeouts as milliseconds in 31 bits.
-_LONGEST_TIMEOUT_SECONDS = 2_000_000
 # What a server suffers from by itself, in the classes of SQLSTATE: resources, an operator's hand, the system below, its own faults.
 _OWN_TROUBLE = re.compile(r"^(?:53|57P|58|XX)\w* +(?:ERROR|FATAL|PANIC):|server process \(PID \d+\) (?:was terminated|exited with)")
 
@@ -112,7 +110,7 @@ def _environment(own: Path, programs: Programs) -> dict[str, str]:
 
 def timeout(deadline: Deadline) -> int:
     """Whole seconds for a session."""
-    return _between(1, int(deadline.left()), _LONGEST_TIMEOUT_SECONDS)
+    return _between(1, int(deadline.left()), LONGEST_TIMEOUT_SECONDS)
 
 
 def settings(directory: Path, needs: Needs, memory_bytes: int) -> dict[str, str]:

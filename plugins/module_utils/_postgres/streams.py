@@ -23,6 +23,7 @@ from .._errors import OpsError
 from . import silence
 from .archive import Archive, Copy
 from .compressed import rows, small_rows
+from .connection import LONGEST_TIMEOUT_SECONDS
 from .feed import Block, Feed, StoppedError
 from .load_error import LoadError
 
@@ -37,8 +38,6 @@ _SMALL_AT_ONCE = 100
 _WATCH_SECONDS = 0.5
 _LINE = re.compile(r"^COPY .*?, line (\d+)", re.S)
 _STATEMENT_TIMEOUT = "SELECT pg_catalog.set_config('statement_timeout', %s, false)"
-# PostgreSQL keeps timeouts as milliseconds in 31 bits.
-_LONGEST_TIMEOUT_SECONDS = 2_000_000
 # The server was told to end a statement or a session, which says nothing of the rows.
 _ENDED = "57"
 
@@ -82,7 +81,7 @@ class Streams:
             connection.execute(self.archive.preamble)
             if self.role:
                 connection.execute(psycopg.sql.SQL("SET ROLE {}").format(psycopg.sql.Identifier(self.role)))
-            seconds = min(self.deadline.left(), _LONGEST_TIMEOUT_SECONDS)
+            seconds = min(self.deadline.left(), LONGEST_TIMEOUT_SECONDS)
             connection.execute(_STATEMENT_TIMEOUT, (str(int(seconds * 1000)),))
             silence.allow(connection, seconds)
             yield connection
