@@ -4,7 +4,11 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
+from prometheus_client.metrics_core import Metric
 from redis.connection import BlockingConnectionPool
 from sqlalchemy import Engine, QueuePool
 
@@ -57,8 +61,26 @@ def pools(engine: Engine, redis: BlockingConnectionPool) -> None:
     POOL.labels("redis", "in_use").set(max(0, opened - idle))
 
 
+class _Collector(multiprocess.MultiProcessCollector):
+    """A worker that starts makes each file before it gives it a size, and the library fails on one without."""
+
+    def collect(self) -> Iterable[Metric]:
+        with os.scandir(self._path) as entries:
+            files = [entry.path for entry in entries if entry.name.endswith(".db") and _has_size(entry)]
+        merged: Iterable[Metric] = self.merge(files, accumulate=True)  # type: ignore[no-untyped-call]
+        return merged
+
+
+def _has_size(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.stat().st_size > 0
+    except FileNotFoundError:
+        # Of a worker that ended meanwhile.
+        return False
+
+
 def exposition() -> bytes:
     """The metrics of all workers."""
     registry = CollectorRegistry()
-    multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    _Collector(registry)  # type: ignore[no-untyped-call]
     return generate_latest(registry)
