@@ -43,9 +43,14 @@ def _head(document: Mapping[str, Any]) -> Head:
 def _tile(name: str, part: Mapping[str, Any]) -> str:
     fact = sections.fact(name, part["data"])
     return (
-        f'<a class="tile {part["state"]}" href="#{anchor(name)}"><strong>{text(title(name))}</strong>'
-        f'{badge(part["state"])}<span class="fact">{text(fact)}</span></a>'
+        f'<a class="tile {_kind(part)}" href="#{anchor(name)}"><strong>{text(title(name))}</strong>'
+        f'{badge(_kind(part))}<span class="fact">{text(fact)}</span></a>'
     )
+
+
+def _kind(part: Mapping[str, Any]) -> str:
+    """A part with findings looks like the worst of them, which comes first."""
+    return str(part["findings"][0]["severity"] if part["state"] == "findings" else part["state"])
 
 
 def _changes(document: Mapping[str, Any]) -> str:
@@ -89,7 +94,7 @@ def _part(name: str, part: Mapping[str, Any]) -> str:
     reason = f'<p class="reason could_not_check">Could not be checked: {text(part["reason"])}</p>' if part["reason"] else ""
     found = _short(part["findings"]) if part["findings"] else ""
     body = sections.body(name, part["data"])
-    return f'<section id="{anchor(name)}"><h2>{text(title(name))} {badge(part["state"])}</h2>{reason}{found}{body}</section>'
+    return f'<section id="{anchor(name)}"><h2>{text(title(name))} {badge(_kind(part))}</h2>{reason}{found}{body}</section>'
 
 
 def _timings(parts: Mapping[str, Mapping[str, Any]]) -> str:

@@ -13,8 +13,8 @@ from typing import Any
 from .style import CSS
 from .words import text
 
-_SIGNS = {"critical": "✕", "warning": "!", "findings": "!", "info": "i", "healthy": "✓", "could_not_check": "?"}
-_WORDS = {"findings": "findings", "could_not_check": "could not check"}
+_SIGNS = {"critical": "✕", "warning": "!", "info": "i", "healthy": "✓", "could_not_check": "?"}
+_WORDS = {"could_not_check": "could not check"}
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 

@@ -26,7 +26,7 @@ p{margin:0 0 10px}a{color:inherit;text-decoration-color:var(--quiet);text-underl
 white-space:nowrap;
 color:var(--tone);background:var(--soft)}
 .badge b{font-size:12px}.big{width:44px;height:44px;flex:none;justify-content:center;padding:0}.big b{font-size:24px}
-.critical{--tone:var(--critical);--soft:var(--critical-soft)}.warning,.findings{--tone:var(--warning);--soft:var(--warning-soft)}
+.critical{--tone:var(--critical);--soft:var(--critical-soft)}.warning{--tone:var(--warning);--soft:var(--warning-soft)}
 .info{--tone:var(--info);--soft:var(--info-soft)}.healthy{--tone:var(--healthy);--soft:var(--healthy-soft)}
 .could_not_check{--tone:var(--could_not_check);--soft:var(--could_not_check-soft)}
 .tiles{display:grid;grid-template-columns:repeat(auto-fill,minmax(200px,1fr));gap:10px;margin:20px 0}

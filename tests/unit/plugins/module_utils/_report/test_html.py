@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._kubernetes import claim_health, log_health, workload_health
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._report.document import title
-from ansible_collections.endpoint_stats.ops.plugins.module_utils._report.finding import Finding
+from ansible_collections.endpoint_stats.ops.plugins.module_utils._report.finding import Finding, Severity
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._report.html import render
 from ansible_collections.endpoint_stats.ops.plugins.module_utils._report.part import Part
 
@@ -116,9 +116,23 @@ def test_the_verdict_comes_first_and_what_changed_second() -> None:
     assert "could not be checked" in text[: places[1]]
 
 
+def tile_of(part: str, page: str) -> str:
+    return next(tile for tile in re.findall(r'<a class="tile.*?</a>', page) if f'href="#{part}"' in tile)
+
+
+@pytest.mark.parametrize("severity", ["critical", "warning"])
+def test_a_tile_looks_like_the_worst_finding_of_its_part(severity: Severity) -> None:
+    found = [Finding(f"redis_{level}", level, "redis-0", "It is so.", "", "") for level in ("info", "warning", severity)]
+    page = render(reports.report({**reports.healthy(), "redis": Part(findings=found)}))
+    tile = tile_of("redis", page)
+    assert tile.startswith(f'<a class="tile {severity}"')
+    assert f'<span class="badge {severity}">' in tile
+    assert f'<section id="redis"><h2>Redis <span class="badge {severity}">' in page
+
+
 def test_what_could_not_be_checked_is_never_green() -> None:
     text = render(reports.report({**reports.healthy(), "redis": Part(reason="nobody answered")}))
-    tile = next(tile for tile in re.findall(r'<a class="tile.*?</a>', text) if 'href="#redis"' in tile)
+    tile = tile_of("redis", text)
     assert "could_not_check" in tile
     assert "healthy" not in tile
     assert "Could not be checked: nobody answered" in text
