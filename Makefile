@@ -49,8 +49,8 @@ lint: environment ## ruff, mypy, yamllint, ansible-lint, ansible-doc, changelog,
 unit: environment ## tests that need nothing but Python
 	@python -m pytest -q --numprocesses auto --dist loadfile tests/unit
 
-molecule: environment ## the roles on the lab's machines
-	@python -m molecule test --scenario-name kubernetes_cluster
+molecule: environment ## the roles on the lab's machines (ONLY=scenario, KEEP=1: its machines go on running)
+	@python -m molecule test $(addprefix --scenario-name ,$(or $(ONLY),kubernetes_cluster one_machine)) $(if $(KEEP),--destroy never)
 
 integration: environment ## the modules, roles and images beside real servers, and the lab itself
 	@python -m pytest -q --numprocesses 2 --dist loadfile tests/integration

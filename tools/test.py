@@ -8,14 +8,21 @@ import sys
 
 from tools.steps import Step, run_stages
 
-# Beside the tests that wait for machines most of the time go those that compute.
-LANES = (("molecule", "e2e"), ("lint", "unit", "integration"))
+
+def _make(target: str, *variables: str, name: str = "") -> Step:
+    return Step(name or target, ["make", target, *variables])
+
+
+# Beside the tests that wait for machines most of the time go those that compute. The first two have the same lab, which goes on running.
+LANES = (
+    (_make("molecule", "ONLY=kubernetes_cluster", "KEEP=1"), _make("e2e")),
+    (_make("lint"), _make("unit"), _make("integration"), _make("molecule", "ONLY=one_machine", name="molecule: one machine")),
+)
 
 
 def main() -> int:
-    tests = [[Step(target, ["make", target]) for target in lane] for lane in LANES]
     # Nothing of the tests keeps running; the volumes stay, so that the next run need not begin with bare machines.
-    return run_stages("Test", [tests, [[Step("stop", [sys.executable, "-m", "lab", "stop", "--name", "test"])]]])
+    return run_stages("Test", [LANES, [[Step("stop", [sys.executable, "-m", "lab", "stop", "--name", "test"])]]])
 
 
 if __name__ == "__main__":

@@ -1,10 +1,15 @@
 # Copyright: Endpoint Statistics Operations contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bare machines become a cluster, a second run finds nothing to do, and both in time."""
+"""Bare machines become a cluster, a second run finds nothing to do, and both in time; one that was given back becomes one again."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import pytest
+
 from tests.e2e.conftest import Built
+from tests.e2e.support import Lab
 
 # A shared host may take twice as long as the promise.
 LENIENCY = 2
@@ -30,3 +35,20 @@ def test_a_second_run_finds_nothing_to_do(built: Built) -> None:
     built.second.expect(changed=0)
     print(f"second run: {built.second.seconds:.0f} s")
     assert built.second.seconds < SECOND_RUN_SECONDS * LENIENCY
+
+
+@pytest.fixture
+def small() -> Iterator[Lab]:
+    """A lab of one machine."""
+    lab = Lab("small")
+    lab.command("down")
+    lab.command("up", "--control-planes", "1", "--workers", "0")
+    yield lab
+    lab.command("down")
+
+
+def test_a_machine_that_was_given_back_becomes_a_cluster_again(small: Lab) -> None:
+    small.play().expect()
+    small.play("reset", variables={"confirm": f"{small.name}/machines/all"}).expect()
+    small.play().expect()
+    assert small.ready() == {"control-1"}

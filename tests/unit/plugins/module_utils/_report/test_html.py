@@ -117,7 +117,8 @@ def test_the_verdict_comes_first_and_what_changed_second() -> None:
 
 
 def tile_of(part: str, page: str) -> str:
-    return next(tile for tile in re.findall(r'<a class="tile.*?</a>', page) if f'href="#{part}"' in tile)
+    (tile,) = [found[0] for found in re.finditer(r'<a class="tile.*?</a>', page) if f'href="#{part}"' in found[0]]
+    return tile
 
 
 @pytest.mark.parametrize("severity", ["critical", "warning"])
