@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from lab import images, paths, podman
+from lab import images, paths
 
 _LAB = "bare"
 _REFUSED = {"conntrack", "containerd", "containernetworking-plugins", "cri-tools", "iptables", "kubeadm", "kubelet", "nftables", "runc"}
@@ -64,6 +64,13 @@ def test_a_bare_machine_holds_nothing_of_kubernetes(bare: dict[str, Any]) -> Non
         assert not packages & _REFUSED
         found = _ssh(machine["name"], "ls -d /opt/cni /etc/cni /etc/containerd /etc/kubernetes /usr/local/bin/* 2>/dev/null || true")
         assert not found.split()
+
+
+def test_machines_are_made_of_this_checkouts_image(bare: dict[str, Any]) -> None:
+    """Of the tracked Containerfile."""
+    listed = _run("podman", "ps", "--filter", f"label=endpoint-stats.lab={_LAB}", "--format={{.Names}} {{.Image}}")
+    made_of = dict(line.split() for line in listed.splitlines())
+    assert {made_of[f"endpoint-stats-{_LAB}-{machine['name']}"] for machine in bare["machines"]} == {images.own_name("machine")}
 
 
 def test_a_machine_keeps_its_identity_over_a_stop(bare: dict[str, Any]) -> None:
@@ -129,8 +136,3 @@ def test_down_leaves_nothing(bare: dict[str, Any]) -> None:
     _lab("down")
     assert not _traces(identities)
     assert not _status()["exists"]
-
-
-def test_machines_are_made_of_this_checkouts_image() -> None:
-    """The image that the tests above looked at is the one of the tracked Containerfile."""
-    assert podman.image_exists(images.own_name("machine"))
