@@ -17,6 +17,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 # Ansible refuses a locale without UTF-8, and a fresh machine may have none.
 export LC_ALL := C.UTF-8
 NAME ?= demo
+SCENARIOS = $(addprefix --scenario-name ,$(or $(ONLY),kubernetes_cluster one_machine))
 
 .PHONY: help venv environment demo demo-down lab-up lab-down images lint unit molecule integration e2e test proof bench
 
@@ -50,7 +51,9 @@ unit: environment ## tests that need nothing but Python
 	@python -m pytest -q --numprocesses auto --dist loadfile tests/unit
 
 molecule: environment ## the roles on the lab's machines (ONLY=scenario, KEEP=1: its machines go on running)
-	@python -m molecule test $(addprefix --scenario-name ,$(or $(ONLY),kubernetes_cluster one_machine)) $(if $(KEEP),--destroy never)
+	@# What molecule remembers of a run that was interrupted, or kept its machines, may not be so any more.
+	@python -m molecule reset $(SCENARIOS)
+	@python -m molecule test $(SCENARIOS) $(if $(KEEP),--destroy never)
 
 integration: environment ## the modules, roles and images beside real servers, and the lab itself
 	@python -m pytest -q --numprocesses 2 --dist loadfile tests/integration
