@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,57 +18,81 @@ from tests.e2e.support import Lab, succeed
 VAULT_PASSWORD = "only-for-this-test"
 
 
+@dataclass(frozen=True)
+class Vault:
+    """A copy of the kept secrets, as a session that is interrupted must not leave those of the lab encrypted."""
+
+    directory: Path
+
+    @property
+    def password(self) -> Path:
+        return self.directory / "password"
+
+    @property
+    def secrets(self) -> Path:
+        return self.directory / "secrets"
+
+    @property
+    def encrypted(self) -> list[Path]:
+        return [path for path in sorted(self.secrets.iterdir()) if path.read_text().startswith("$ANSIBLE_VAULT")]
+
+    @property
+    def place(self) -> dict[str, Any]:
+        return {"endpoint_stats_secrets_dir": str(self.secrets)}
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """Those that have kept secrets encrypted."""
+        return {**self.place, "endpoint_stats_vault_password_file": str(self.password)}
+
+
 @pytest.fixture(scope="module")
-def vault(stack_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """The variable that has kept secrets encrypted; in the end the files are opened again."""
-    password = tmp_path_factory.mktemp("vault") / "password"
-    password.write_text(f"{VAULT_PASSWORD}\n")
-    yield {"endpoint_stats_vault_password_file": str(password)}
-    for path in encrypted(stack_lab):
-        succeed(["ansible-vault", "decrypt", f"--vault-password-file={password}", str(path)])
-
-
-def encrypted(lab: Lab) -> list[Path]:
-    return [path for path in sorted(lab.paths.secrets.iterdir()) if path.read_text().startswith("$ANSIBLE_VAULT")]
+def vault(stack_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Vault:
+    made = Vault(tmp_path_factory.mktemp("vault"))
+    made.password.write_text(f"{VAULT_PASSWORD}\n")
+    shutil.copytree(stack_lab.paths.secrets, made.secrets)
+    return made
 
 
 @pytest.fixture(scope="module")
-def converged_site(stack_lab: Lab, vault: dict[str, Any]) -> Run:
+def converged_site(stack_lab: Lab, vault: Vault) -> Run:
     """Everything once more, with a password for the kept secrets from now on."""
-    return stack_lab.play("site", variables=vault)
+    return stack_lab.play("site", variables=vault.variables)
 
 
-def test_a_converged_site_changes_nothing_but_the_form_of_kept_secrets(stack_lab: Lab, converged_site: Run) -> None:
+def test_a_converged_site_changes_nothing_but_the_form_of_kept_secrets(stack_lab: Lab, converged_site: Run, vault: Vault) -> None:
     print(f"site, converged: {converged_site.seconds:.0f} s")
     converged_site.expect()
-    assert encrypted(stack_lab) == sorted([stack_lab.stack_secrets, stack_lab.paths.secrets / f"{stack_lab.name}-encryption-key.yml"])
-    assert converged_site.changed == len(encrypted(stack_lab)), converged_site.changes
+    kept = {stack_lab.stack_secrets.name, f"{stack_lab.name}-encryption-key.yml"}
+    assert {path.name for path in vault.encrypted} == kept
+    assert converged_site.changed == len(kept), converged_site.changes
 
 
-def test_a_dry_run_of_the_converged_stack_is_clean(stack_lab: Lab, converged_site: Run, vault: dict[str, Any]) -> None:
-    stack_lab.play("app_stack", check=True, variables=vault).expect(changed=0)
+def test_a_dry_run_of_the_converged_stack_is_clean(stack_lab: Lab, converged_site: Run, vault: Vault) -> None:
+    stack_lab.play("app_stack", check=True, variables=vault.variables).expect(changed=0)
 
 
-def test_encrypted_secrets_are_opened_by_ansible_vault(stack_lab: Lab, converged_site: Run, vault: dict[str, Any]) -> None:
-    password = vault["endpoint_stats_vault_password_file"]
-    text = succeed(["ansible-vault", "view", f"--vault-password-file={password}", str(stack_lab.stack_secrets)])
+def test_encrypted_secrets_are_opened_by_ansible_vault(stack_lab: Lab, converged_site: Run, vault: Vault) -> None:
+    path = vault.secrets / stack_lab.stack_secrets.name
+    text = succeed(["ansible-vault", "view", f"--vault-password-file={vault.password}", str(path)])
     assert len(yaml.safe_load(text)["app_stack_secrets"]["postgres_owner"]) > 12
-    assert stack_lab.stack_secrets.stat().st_mode & 0o777 == 0o600
+    assert path.stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize("given", ["", "another-password"])
 def test_encrypted_secrets_are_not_overwritten_without_their_password(
-    stack_lab: Lab, converged_site: Run, tmp_path: Path, given: str
+    stack_lab: Lab, converged_site: Run, vault: Vault, tmp_path: Path, given: str
 ) -> None:
-    before = stack_lab.stack_secrets.read_bytes()
+    path = vault.secrets / stack_lab.stack_secrets.name
+    before = path.read_bytes()
     (tmp_path / "password").write_text(f"{given}\n")
     variables = {"endpoint_stats_vault_password_file": str(tmp_path / "password")} if given else {}
-    run = stack_lab.play("app_stack", variables=variables)
+    run = stack_lab.play("app_stack", variables={**vault.place, **variables})
     assert run.status != 0
     assert run.changed == 0
-    for words in ("Nothing was changed", str(stack_lab.stack_secrets), "could not be opened", "Name the file with the password"):
+    for words in ("Nothing was changed", str(path), "could not be opened", "Name the file with the password"):
         assert words in run.refusal
-    assert stack_lab.stack_secrets.read_bytes() == before
+    assert path.read_bytes() == before
 
 
 def test_a_claim_that_cannot_grow_is_refused_by_name(stack_lab: Lab, converged_site: Run) -> None:
