@@ -60,7 +60,7 @@ def common_options(lab: LabPaths) -> list[str]:
 def check(lab: LabPaths, network: Network, machine: Machine) -> None:
     """Log in once the way Ansible does, and become root."""
     target = f"{USER}@{network.address(machine.number)}"
-    options = ["-i", str(lab.ssh / "id_ed25519"), *common_options(lab), "-o", "ConnectTimeout=30"]
+    options = ["-i", str(lab.ssh / "id_ed25519"), *common_options(lab), "-o", "ConnectTimeout=10"]
     done = attempt(["ssh", *options, target, "sudo", "-n", "true"])
     if done.returncode != 0:
         next_step = f"read `podman exec {machine.container} journalctl -u ssh`"
