@@ -19,19 +19,19 @@ from lab import images, paths
 
 _LAB = "bare"
 _REFUSED = {"conntrack", "containerd", "containernetworking-plugins", "cri-tools", "iptables", "kubeadm", "kubelet", "nftables", "runc"}
-# As long as Kubernetes and the rest take to be built where nobody has done so yet, also where others are at it.
-_LONGEST_SECONDS = 3600
 _EXPECTED = {"ca-certificates", "iproute2", "openssh-server", "procps", "python3", "python3-apt", "sudo", "systemd"}
+# As long as Kubernetes and the rest take to be built where nobody has done so yet, also where others are at it.
+_LAB_SECONDS = 3600
 
 
-def _run(*argv: str) -> str:
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=_LONGEST_SECONDS, check=False)
+def _run(*argv: str, seconds: float = 600) -> str:
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=seconds, check=False)
     assert done.returncode == 0, f"{shlex.join(argv)}: {done.stdout}{done.stderr}"
     return done.stdout
 
 
 def _lab(*arguments: str) -> str:
-    return _run(sys.executable, "-m", "lab", *arguments, "--name", _LAB)
+    return _run(sys.executable, "-m", "lab", *arguments, "--name", _LAB, seconds=_LAB_SECONDS)
 
 
 def _status() -> dict[str, Any]:
